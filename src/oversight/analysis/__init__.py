@@ -1,0 +1,1 @@
+"""Statistics on judged episodes: plain functions on data frames."""

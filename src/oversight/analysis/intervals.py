@@ -1,0 +1,79 @@
+"""Intervals that say what they are: Wilson for independent outcomes, a cluster bootstrap otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+__all__ = ["Interval", "mean_difference", "proportion"]
+
+LEVEL = 0.95
+_RESAMPLES = 2000
+_SEED = 0
+
+Floats = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """A 95 % interval and the method that gave it."""
+
+    low: float
+    high: float
+    method: str
+
+
+def proportion(correct: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Interval:
+    """An interval for the share of ``correct`` outcomes, of which those in one cluster may depend on each other.
+
+    Outcomes that each have a cluster to themselves are independent: Wilson's score interval (1927). Otherwise
+    whole clusters are resampled, and the interval is the percentile one of the ratio estimator (Davison and
+    Hinkley 1997, 3.8). Where every cluster has the same share, resampling shows no spread although a few
+    clusters prove little; then it is Wilson's interval with the clusters as observations.
+    """
+    sums, sizes = _by_cluster(np.asarray(correct, dtype=np.float64), clusters)
+    share = float(sums.sum() / sizes.sum())
+    if sizes.max() == 1:
+        return Interval(*_wilson(share, len(sizes)), "wilson")
+    if np.ptp(sums / sizes) == 0:
+        return Interval(*_wilson(share, len(sizes)), f"wilson on {len(sizes)} clusters")
+    return Interval(*_bootstrap(sums, sizes), f"cluster bootstrap, {len(sizes)} clusters")
+
+
+def mean_difference(differences: Sequence[float], clusters: Sequence[object]) -> Interval:
+    """An interval for a mean of per-question differences, resampling clusters of questions."""
+    sums, sizes = _by_cluster(np.asarray(differences, dtype=np.float64), clusters)
+    mean = float(sums.sum() / sizes.sum())
+    if len(sizes) == 1 or np.ptp(sums / sizes) == 0:
+        return Interval(mean, mean, f"no spread in {len(sizes)} clusters")
+    return Interval(*_bootstrap(sums, sizes), f"paired cluster bootstrap, {len(sizes)} clusters")
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    low, high = proportion_confint(share * n, n, alpha=1 - LEVEL, method="wilson")
+    return float(low), float(high)
+
+
+def _by_cluster(values: Floats, clusters: Sequence[object]) -> tuple[Floats, Floats]:
+    """Sum and size of each cluster."""
+    _, place = np.unique(np.asarray([str(c) for c in clusters]), return_inverse=True)
+    sums: Floats = np.bincount(place, weights=values).astype(np.float64)
+    return sums, np.bincount(place).astype(np.float64)
+
+
+def _bootstrap(sums: Floats, sizes: Floats) -> tuple[float, float]:
+    found = stats.bootstrap(
+        (sums, sizes),
+        lambda s, n, axis: s.sum(axis=axis) / n.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(_SEED),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

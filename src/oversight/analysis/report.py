@@ -1,0 +1,253 @@
+"""Judge accuracy, with what it rests on (rule 8): plain functions on the store's ``results`` and ``outcomes``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from oversight.analysis.calibration import expected_calibration_error
+from oversight.analysis.intervals import Interval, mean_difference, proportion
+from oversight.errors import UsageError
+from oversight.registry import nearest
+from oversight.store import Store
+
+__all__ = ["GROUPS", "ReportRow", "report"]
+
+Unit = Literal["episode", "cluster"]
+
+GROUPS = ("arm", "task", "protocol", "options", "judge", "strong", "honest", "seed", "repeat", "belief_source")
+"""What the rows of a report may be told apart by."""
+
+_BASELINE = "direct"
+_CONSTANT = ("arm", "task", "protocol", "options", "judge", "strong")
+
+
+class ReportRow(BaseModel):
+    """One row of a report.
+
+    Attributes:
+        run, arm, task, protocol, options, judge, strong: what the row is about; several values are joined.
+        group: the values of the columns the rows are told apart by.
+        unit: what ``n`` and ``accuracy`` count: episodes, or clusters that are right only as a whole.
+        n_asked: episodes planned; ``n_failed``, ``n_pending``: those without a verdict.
+        n_abstained: judgements that abstained; ``n_void``: contests in which no side argued the right answer.
+            Neither is part of ``n``.
+        n: units that ``accuracy`` is a share of.
+        accuracy: share in which the right answer alone got the highest probability; ties are not right.
+        low, high, interval: its 95 % interval, and the method.
+        brier: mean of half the summed squared error, 0 best, 0.25 for an even split of two.
+        log_score: mean log2 of the right answer's probability, in bits, clipped at 1e-6; 0 best.
+        ece: expected calibration error in 10 equal bins of the highest probability.
+        calls, cost_usd: of every attempt, failed ones included; cost is None if a price is unknown.
+        baseline, difference, difference_low, difference_high, difference_n: mean difference in accuracy to
+            that arm on the ``difference_n`` questions both judged, paired by question.
+        published: the paper's number for this row, where the experiment names one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    arm: str
+    task: str
+    protocol: str
+    options: str
+    judge: str | None
+    strong: str | None
+    group: dict[str, str]
+    unit: Unit
+    n_asked: int
+    n: int
+    n_failed: int
+    n_pending: int
+    n_abstained: int
+    n_void: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    interval: str | None
+    brier: float | None
+    log_score: float | None
+    ece: float | None
+    calls: int
+    cost_usd: float | None
+    baseline: str | None = None
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    difference_n: int | None = None
+    published: float | None = None
+
+
+def report(
+    store: Store, runs: Sequence[str] = (), *, by: Sequence[str] | None = None, unit: Unit | None = None
+) -> list[ReportRow]:
+    """The rows of a report on some runs, by default all; each run as its experiment asks unless told otherwise.
+
+    Raises:
+        UsageError: there is no such run or column, or the store has no run.
+    """
+    known = store.sql("SELECT run_id, experiment FROM runs ORDER BY created_at")
+    for run in runs:
+        if run not in set(known["run_id"]):
+            raise UsageError(f"there is no run '{run}' in the store{nearest(run, known['run_id'])}")
+    if known.empty:
+        raise UsageError("the store has no run yet: start one with 'oversight run EXPERIMENT.yaml'")
+    rows: list[ReportRow] = []
+    for run_id, experiment in known.itertuples(index=False):
+        if not runs or run_id in runs:
+            rows += _run_rows(store, str(run_id), json.loads(experiment), by, unit)
+    return rows
+
+
+def _run_rows(
+    store: Store, run: str, experiment: dict[str, Any], by: Sequence[str] | None, unit: Unit | None
+) -> list[ReportRow]:
+    wanted = experiment.get("report") or {}
+    by = list(by or wanted.get("by") or ("arm",))
+    counted: Unit = unit or wanted.get("unit") or "episode"
+    for column in by:
+        if column not in GROUPS:
+            raise UsageError(f"--by {column}: no such column{nearest(column, GROUPS)}; columns: {', '.join(GROUPS)}")
+    asked, judged = _frames(store, run)
+    baseline = _baseline(judged)
+    rows = []
+    for key, part in asked.groupby(by, sort=False, dropna=False):
+        group = dict(zip(by, (str(value) for value in key), strict=True))
+        members = judged[judged["episode_id"].isin(part["episode_id"])]
+        row = _row(run, group, part, members, counted)
+        if counted == "episode" and baseline is not None:
+            row = row.model_copy(update=_difference(members, baseline))
+        rows.append(row.model_copy(update={"published": _published(experiment, row)}))
+    return rows
+
+
+def _frames(store: Store, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every planned episode of a run, and the judged ones with their scores."""
+    asked = store.sql(
+        """
+        SELECT o.* EXCLUDE (options), o.options::VARCHAR AS options,
+               coalesce(r.honest, 'none') AS honest, r.belief_source, s.calls, s.cost_usd
+        FROM outcomes o
+        LEFT JOIN results r USING (run_id, episode_id)
+        LEFT JOIN (
+            SELECT episode_id, sum(n_calls)::BIGINT AS calls,
+                   CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd
+            FROM spending GROUP BY episode_id
+        ) s USING (episode_id)
+        WHERE o.run_id = ? ORDER BY o.arm_no
+        """,
+        [run],
+    )
+    judged = store.sql(
+        """
+        SELECT * EXCLUDE (options, honest), coalesce(honest, 'none') AS honest
+        FROM results WHERE run_id = ? ORDER BY arm_no, episode_id
+        """,
+        [run],
+    )
+    return asked, judged
+
+
+def _row(run: str, group: dict[str, str], part: pd.DataFrame, members: pd.DataFrame, unit: Unit) -> ReportRow:
+    scored = _scored(members)
+    units = _units(scored, unit)
+    found = proportion(units["correct"].to_numpy(bool), units["cluster"].tolist()) if len(units) else None
+    cost = part["cost_usd"].where(part["calls"].notna(), 0.0)
+    return ReportRow(
+        run=run,
+        **{name: _joined(part[name]) for name in _CONSTANT},
+        group=group,
+        unit=unit,
+        n_asked=len(part),
+        n=len(units),
+        n_failed=int((part["status"] == "failed").sum()),
+        n_pending=int((part["status"] == "pending").sum()),
+        n_abstained=int((members["abstained"] & ~members["void"]).sum()),
+        n_void=int(members["void"].sum()),
+        accuracy=float(units["correct"].mean()) if len(units) else None,
+        **_fields(found),
+        brier=_mean(scored["brier"]),
+        log_score=_mean(scored["log_score"]),
+        ece=_ece(scored),
+        calls=int(part["calls"].fillna(0).sum()),
+        cost_usd=None if cost.isna().any() else float(cost.sum()),
+    )
+
+
+def _scored(members: pd.DataFrame) -> pd.DataFrame:
+    """What accuracy is over: judged, not void, not abstained."""
+    return members[~members["void"].astype(bool) & ~members["abstained"].astype(bool)]
+
+
+def _units(scored: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    """Episodes, or whole clusters: right if every episode of one cluster with the same honest seat is."""
+    if unit == "episode" or scored.empty:
+        return scored
+    whole = ["cluster", "honest", "seed", "repeat", "arm"]
+    return scored.groupby(whole, dropna=False)[["correct"]].all().reset_index()
+
+
+def _baseline(judged: pd.DataFrame) -> pd.DataFrame | None:
+    """The first arm in which the judge decided alone."""
+    alone = judged[judged["protocol"] == _BASELINE]
+    return None if alone.empty else alone[alone["arm_no"] == alone["arm_no"].min()]
+
+
+def _difference(members: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy minus the baseline's, question by question."""
+    name = str(baseline["arm"].iloc[0])
+    own = _scored(members)
+    if own.empty or set(own["arm"]) == {name}:
+        return {}
+    pair = ["question_key", "cluster"]
+    both = pd.merge(_by_question(own, pair), _by_question(_scored(baseline), pair), on=pair, suffixes=("", "_alone"))
+    if both.empty:
+        return {}
+    differences = both["correct"] - both["correct_alone"]
+    found = mean_difference(differences.tolist(), both["cluster"].tolist())
+    return {
+        "baseline": name,
+        "difference": float(differences.mean()),
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "difference_n": len(both),
+    }
+
+
+def _by_question(scored: pd.DataFrame, pair: list[str]) -> pd.DataFrame:
+    return scored.assign(correct=scored["correct"].astype(float)).groupby(pair)[["correct"]].mean().reset_index()
+
+
+def _published(experiment: dict[str, Any], row: ReportRow) -> float | None:
+    """The paper's number for a row that is one arm, or one arm's episodes with one honest seat."""
+    if not set(row.group) <= {"arm", "honest"} or "arm" not in row.group:
+        return None
+    for number in experiment.get("published") or ():
+        if number["arm"] == row.group["arm"] and number.get("honest") == row.group.get("honest"):
+            return float(number["accuracy"])
+    return None
+
+
+def _ece(scored: pd.DataFrame) -> float | None:
+    if scored.empty:
+        return None
+    half = scored["correct"].astype(float).where(~scored["tie"].astype(bool), 0.5)
+    return expected_calibration_error(scored["confidence"].to_numpy(float), half.to_numpy(float))
+
+
+def _fields(found: Interval | None) -> dict[str, Any]:
+    return {"low": found and found.low, "high": found and found.high, "interval": found and found.method}
+
+
+def _mean(column: pd.Series[float]) -> float | None:
+    return float(np.mean(column)) if len(column) else None
+
+
+def _joined(column: pd.Series[Any]) -> str | None:
+    values: list[Hashable] = list(dict.fromkeys(column.dropna()))
+    return ", ".join(str(value) for value in values) if values else None

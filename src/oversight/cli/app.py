@@ -1,0 +1,188 @@
+"""The commands. Each is a thin layer over a public function; heavy imports wait until one is chosen."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oversight.cli.output import Format, err, out, plain, print_frame
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Experiments in scalable oversight: does a protocol let a weak judge find the truth anyway?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DONE, SOME_FAILED, OVER_BUDGET, INTERRUPTED = 0, 1, 3, 130
+
+_LISTED_FAILURES = 5
+
+
+class EngineName(StrEnum):
+    """Where episodes run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class UnitName(StrEnum):
+    """What a report counts."""
+
+    EPISODE = "episode"
+    CLUSTER = "cluster"
+
+
+_File = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")]
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the file; repeatable.")
+]
+_Limit = Annotated[int | None, typer.Option(min=1, help="Keep this many questions of each task.")]
+_Store = Annotated[Path, typer.Option(envvar="OVERSIGHT_STORE", help="The store's directory.")]
+_Seed = Annotated[int | None, typer.Option(help="Use this seed instead of the file's.")]
+_Repeat = Annotated[int | None, typer.Option(min=1, help="Run every episode this many times.")]
+_Format = Annotated[Format, typer.Option(help="How to print it.")]
+
+_STORE = Path("oversight-store")
+
+
+@app.command()
+def run(
+    experiment: _File,
+    overrides: _Set = None,
+    limit: _Limit = None,
+    store: _Store = _STORE,
+    engine: Annotated[EngineName, typer.Option(help="Where episodes run.")] = EngineName.RAY,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster, as 'ray start' prints it.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Ray workers; by default one per CPU.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 64,
+    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars the run may cost in all.")] = None,
+    seed: _Seed = None,
+    repeat: _Repeat = None,
+) -> int:
+    """Run an experiment, or what of it has not been run yet, and print its report."""
+    from oversight.analysis.report import report
+    from oversight.cli.progress import watch
+    from oversight.cli.report import print_report
+    from oversight.engine.run import RunSettings, run_experiment
+    from oversight.store import open_store
+
+    settings = RunSettings(store, engine.value, address, workers, concurrency, max_cost)
+    result = run_experiment(
+        experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch
+    )
+    print_report(report(open_store(store), [result.run_id]), Format.TABLE)
+    driven = result.driven
+    done = driven.judged + len(driven.failed)
+    out.print(
+        plain(
+            f"{done} episodes run with {driven.calls} model calls; {result.already} had been judged before. "
+            f"Store: {store}"
+        )
+    )
+    for spec, outcome in driven.failed[:_LISTED_FAILURES]:
+        reason = (outcome.detail or "").strip().splitlines()
+        err.print(plain(f"failed: {spec.episode_id} ({spec.arm}): {outcome.failure}: {reason[-1] if reason else ''}"))
+    if len(driven.failed) > _LISTED_FAILURES:
+        err.print(plain(f"and {len(driven.failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
+    if driven.interrupted:
+        err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
+        return INTERRUPTED
+    if driven.over_budget:
+        err.print(plain(f"budget of ${max_cost:g} reached: raise --max-cost and run again to go on"))
+        return OVER_BUDGET
+    return SOME_FAILED if driven.failed else DONE
+
+
+@app.command()
+def plan(
+    experiment: _File,
+    overrides: _Set = None,
+    limit: _Limit = None,
+    seed: _Seed = None,
+    repeat: _Repeat = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Show what a run would do: episodes, calls, tokens and cost. Calls no model and spends nothing."""
+    from oversight.experiment.estimate import estimate
+    from oversight.experiment.file import load_experiment
+    from oversight.experiment.plan import build_plan
+
+    planned = build_plan(load_experiment(experiment, overrides or (), repeats=repeat, seed=seed), limit)
+    rows = estimate(planned)
+    print_frame(list(rows[0]._fields), [tuple(row) for row in rows], form, f"run {planned.run_id}")
+    for arm in planned.arms:
+        if arm.rehearsal.error:
+            err.print(plain(f"warning: {arm.label} fails in rehearsal: {arm.rehearsal.error}"))
+
+
+@app.command()
+def report(
+    store: _Store = _STORE,
+    runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
+    by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
+    unit: Annotated[UnitName | None, typer.Option(help="What is right or wrong as one.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
+    from oversight.analysis.report import report as report_on
+    from oversight.cli.report import print_report
+    from oversight.store import open_store
+
+    columns = [column.strip() for column in by.split(",")] if by else None
+    print_report(report_on(open_store(store), runs or (), by=columns, unit=unit.value if unit else None), form)
+
+
+@app.command()
+def show(
+    episode: Annotated[str, typer.Argument(metavar="EPISODE", help="An episode's id, or its first characters.")],
+    store: _Store = _STORE,
+    prompts: Annotated[bool, typer.Option(help="Also show what each seat was told.")] = False,
+) -> None:
+    """Show one transcript: who said what to whom, quotes as checked, beliefs and verdict."""
+    from oversight.cli.transcript import find_episode, print_transcript
+    from oversight.store import open_store
+
+    opened = open_store(store)
+    print_transcript(opened.transcript(find_episode(opened, episode)), with_prompts=prompts)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(metavar="SELECT", help="One read-only query.")],
+    store: _Store = _STORE,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Run one read-only query on the store, also while a run is writing it."""
+    from oversight.store import open_store
+
+    found = open_store(store).arrow(query)
+    print_frame(found.column_names, [tuple(row.values()) for row in found.to_pylist()], form)
+
+
+@app.command()
+def protocols(
+    name: Annotated[str | None, typer.Argument(help="One protocol, for its options and prompts.")] = None,
+) -> None:
+    """List the installed protocols, or show one's options and prompts."""
+    from oversight.cli.plugins import list_plugins, show_protocol
+    from oversight.protocol import Protocol
+
+    show_protocol(name) if name else list_plugins(Protocol)
+
+
+@app.command()
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="One task, for its options and an example.")] = None,
+) -> None:
+    """List the installed tasks, or show one's options and an example question."""
+    from oversight.cli.plugins import list_plugins, show_task
+    from oversight.tasks.base import Task
+
+    show_task(name) if name else list_plugins(Task)

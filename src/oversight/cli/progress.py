@@ -1,0 +1,109 @@
+"""What a person sees while a run goes on: a bar per arm, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from oversight.cli.output import err, plain
+from oversight.engine.run import Watching
+from oversight.store import Store
+
+__all__ = ["watch"]
+
+_QUERY = "SELECT arm, n_asked, n_judged, n_failed, accuracy, cost_usd FROM accuracy WHERE run_id = ? ORDER BY arm_no"
+_BARS_EVERY_S = 0.5
+_LINES_EVERY_S = 5.0
+
+
+class _Standing(NamedTuple):
+    """How far one arm is."""
+
+    arm: str
+    asked: int
+    judged: int
+    failed: int
+    accuracy: float | None
+    cost_usd: float | None
+
+    @property
+    def done(self) -> int:
+        return self.judged + self.failed
+
+
+def watch(run: Watching) -> Iterator[None]:
+    """Show a run's progress while the caller works; for `run_experiment`."""
+    err.print(plain(f"run {run.run_id}: {run.pending} episodes to run, {run.planned - run.pending} already judged"))
+    ended = threading.Event()
+    shower = _bars if err.is_terminal else _lines
+    thread = threading.Thread(target=shower, args=(run, ended), name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _standings(store: Store, run_id: str) -> list[_Standing]:
+    rows = store.arrow(_QUERY, [run_id]).to_pylist()
+    return [_Standing(r["arm"], r["n_asked"], r["n_judged"], r["n_failed"], r["accuracy"], r["cost_usd"]) for r in rows]
+
+
+def _poll(
+    run: Watching, ended: threading.Event, every_s: float, show: Callable[[list[_Standing], float], None]
+) -> None:
+    started = time.monotonic()
+    last = False
+    while not last:
+        last = ended.wait(every_s)
+        show(_standings(run.store, run.run_id), time.monotonic() - started)
+
+
+def _bars(run: Watching, ended: threading.Event) -> None:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[standing]}", markup=False), console=err) as progress:
+        tasks: dict[str, TaskID] = {}
+        before: dict[str, int] = {}
+
+        def show(standings: list[_Standing], elapsed_s: float) -> None:
+            for arm in standings:
+                if arm.arm not in tasks:
+                    tasks[arm.arm] = progress.add_task(plain(arm.arm).plain, total=arm.asked, standing="")
+                    before[arm.arm] = arm.done
+                text = _words(arm, arm.done - before[arm.arm], elapsed_s)
+                progress.update(tasks[arm.arm], completed=arm.done, standing=text)
+
+        _poll(run, ended, _BARS_EVERY_S, show)
+
+
+def _lines(run: Watching, ended: threading.Event) -> None:
+    first: dict[str, int] = {}
+    said: dict[str, int] = {}
+
+    def show(standings: list[_Standing], elapsed_s: float) -> None:
+        for arm in standings:
+            first.setdefault(arm.arm, arm.done)
+            if arm.done and said.get(arm.arm) != arm.done:
+                words = _words(arm, arm.done - first[arm.arm], elapsed_s)
+                err.print(plain(f"{elapsed_s:5.0f} s  {arm.arm}: {arm.done}/{arm.asked}  {words}"), soft_wrap=True)
+            said[arm.arm] = arm.done
+
+    _poll(run, ended, _LINES_EVERY_S, show)
+
+
+def _words(arm: _Standing, since: int, elapsed_s: float) -> str:
+    """Accuracy so far, spend, rate and the time still to go."""
+    rate = since / elapsed_s if elapsed_s > 0 else 0.0
+    left = arm.asked - arm.done
+    parts = [
+        "accuracy -----" if arm.accuracy is None else f"accuracy {arm.accuracy:.3f}",
+        "cost unknown" if arm.cost_usd is None else f"${arm.cost_usd:,.2f}",
+        f"{rate:,.1f}/s",
+        f"ETA {left / rate:,.0f} s" if left and rate else ("done" if not left else "waiting"),
+    ]
+    return "  ".join(parts) + (f"  {arm.failed} failed" if arm.failed else "")

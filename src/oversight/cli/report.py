@@ -1,0 +1,123 @@
+"""``oversight report``: judge accuracy with its interval, and what it rests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from oversight.analysis.report import ReportRow
+from oversight.cli.output import Format, out, plain
+
+__all__ = ["print_report"]
+
+
+_WIDE = 125
+_FIRST_TO_GO = ("ECE", "calls", "pending")
+"""What a narrow terminal does without; every other format has it."""
+
+
+def print_report(rows: Sequence[ReportRow], form: Format) -> None:
+    """Print report rows: for people a table per run, for programs every field."""
+    if form is Format.TABLE:
+        for run, those in groupby(rows, key=lambda row: row.run):
+            _print_table(run, list(those))
+    elif form is Format.JSON:
+        print(json.dumps([_flat(row, parse=True) for row in rows], indent=2))
+    elif form is Format.CSV:
+        print(pd.DataFrame([_flat(row) for row in rows]).to_csv(index=False), end="")
+    else:
+        columns = _columns(rows)
+        print("| " + " | ".join(columns) + " |")
+        print("|" + "---|" * len(columns))
+        for row in rows:
+            cells = (plain(cell).plain.replace("|", "\\|") for cell in _cells(row, columns))
+            print("| " + " | ".join(cells) + " |")
+
+
+def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
+    """All fields of a row, the grouping columns among them."""
+    flat = row.model_dump(exclude={"group"}) | row.group
+    if parse:
+        # A row over several arms has no single set of options.
+        with suppress(json.JSONDecodeError):
+            flat["options"] = json.loads(row.options)
+    return flat
+
+
+def _columns(rows: Sequence[ReportRow]) -> list[str]:
+    columns = [*rows[0].group, "n", "accuracy [95 %]"]
+    if any(row.published is not None for row in rows):
+        columns.append("paper")
+    if any(row.difference is not None for row in rows):
+        columns.append(f"vs {next(row.baseline for row in rows if row.baseline)} [95 %]")
+    columns += ["Brier", "log score", "ECE"]
+    columns += [name for name in ("void", "abstained", "pending") if any(getattr(row, f"n_{name}") for row in rows)]
+    return [*columns, "failed", "calls", "cost"]
+
+
+def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
+    known = {
+        **row.group,
+        "n": str(row.n),
+        "accuracy [95 %]": "" if row.low is None else f"{row.accuracy:.3f} [{row.low:.3f}, {row.high:.3f}]",
+        "Brier": _number(row.brier),
+        "log score": _number(row.log_score),
+        "ECE": _number(row.ece),
+        "paper": _number(row.published),
+        "void": str(row.n_void),
+        "abstained": str(row.n_abstained),
+        "pending": str(row.n_pending),
+        "failed": str(row.n_failed),
+        "calls": f"{row.calls:,}",
+        "cost": "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
+    }
+    if row.difference is not None:
+        interval = f"[{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
+        known[f"vs {row.baseline} [95 %]"] = f"{row.difference:+.3f} {interval}"
+    return [known.get(column, "") for column in columns]
+
+
+def _print_table(run: str, rows: list[ReportRow]) -> None:
+    columns = _columns(rows)
+    if out.width < _WIDE:
+        columns = [column for column in columns if column not in _FIRST_TO_GO]
+    out.print(plain(f"\nrun {run}"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(plain(column), justify="left" if number < len(rows[0].group) else "right")
+    for row in rows:
+        table.add_row(*(plain(cell) for cell in _cells(row, columns)))
+    out.print(table)
+    for note in _notes(rows):
+        out.print(plain(note))
+
+
+def _notes(rows: Sequence[ReportRow]) -> list[str]:
+    """What the numbers rest on."""
+    methods: dict[str, list[str]] = {}
+    for row in rows:
+        if row.interval:
+            methods.setdefault(row.interval, []).append(" ".join(row.group.values()))
+    found = "; ".join(f"{method} ({', '.join(arms)})" for method, arms in methods.items())
+    notes = [f"Intervals: {found or 'none yet'}."]
+    if any(row.unit == "cluster" for row in rows):
+        notes.append("n counts clusters: one is right only if each of its episodes with the same honest seat is.")
+    if any(row.difference is not None for row in rows):
+        counts = sorted({row.difference_n for row in rows if row.difference_n is not None})
+        notes.append(f"Differences are paired by question (n = {', '.join(map(str, counts))}), clusters resampled.")
+    if any(row.n_void for row in rows):
+        notes.append("Void: contests in which no side argued the right answer; they are not part of n.")
+    if any(row.n_failed for row in rows):
+        notes.append("Failed episodes are not part of n; 'oversight run' again retries just those.")
+    return notes
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,91 @@
+"""``oversight show``: one transcript in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+from oversight.belief import Belief
+from oversight.cli.output import out, plain
+from oversight.errors import UsageError
+from oversight.store import Store, Transcript
+from oversight.transcript import PROTOCOL, Kind, Message
+
+__all__ = ["find_episode", "print_transcript"]
+
+_PROMPTS = (Kind.BRIEF, Kind.MATERIAL, Kind.REQUEST)
+
+
+def find_episode(store: Store, prefix: str) -> str:
+    """The one episode whose id begins with ``prefix``.
+
+    Raises:
+        UsageError: none does, or several do.
+    """
+    query = "SELECT DISTINCT episode_id FROM episodes WHERE starts_with(episode_id, ?) LIMIT 2"
+    found = store.arrow(query, [prefix])["episode_id"].to_pylist()
+    if len(found) != 1:
+        what = "several episodes begin" if found else "no episode that has run begins"
+        raise UsageError(f"{what} with '{prefix}'; the store's table 'episodes' has their ids")
+    return str(found[0])
+
+
+def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
+    """Print the question, then every message in order with what the judge held."""
+    spec, outcome, question = transcript.spec, transcript.outcome, transcript.question
+    out.print(plain(f"episode {spec.episode_id}  {spec.arm}  {outcome.status}"))
+    out.print(plain(f"judge {spec.judge or '-'}, strong {spec.strong or '-'}\n"))
+    out.print(plain(question.prompt))
+    for label, answer in zip(question.labels, question.answers, strict=True):
+        right = label == question.labels[transcript.gold]
+        argued = [side.seat for side in transcript.sides if side.argues == question.labels.index(label)]
+        notes = [*(f"argued by {seat}" for seat in argued), *(["the right answer"] if right else [])]
+        out.print(plain(f"  {label}  {answer.text}{'   <- ' + ', '.join(notes) if notes else ''}"))
+    for message in transcript.messages:
+        if with_prompts or message.kind not in _PROMPTS:
+            out.print(_message(message, question.labels))
+    if outcome.failure:
+        out.print(plain(f"\nfailed: {outcome.failure}\n{outcome.detail or ''}"))
+
+
+def _message(message: Message, labels: tuple[str, ...]) -> Group:
+    place = "" if message.turn is None else f", turn {message.turn + 1}"
+    if message.author == PROTOCOL:
+        head = f"{message.kind.value} to {', '.join(message.audience or ())}{place}"
+    else:
+        head = f"{message.author}{_aside(message.audience)}{place}"
+    if message.belief is not None:
+        return Group(Text(""), _styled(f"{head}: {_belief(message.belief, labels)}", "bold"))
+    cut = f"\n[{message.words_cut} words beyond the limit were cut]" if message.words_cut else ""
+    return Group(Text(""), _styled(head, "bold"), Padding(_quoted(message) + plain(cut), (0, 0, 0, 2)))
+
+
+def _aside(audience: tuple[str, ...] | None) -> str:
+    if audience is None:
+        return ""
+    return f" (to {', '.join(audience)})" if audience else " (private)"
+
+
+def _quoted(message: Message) -> Text:
+    """A message's text with each quote coloured by what the check found, and marked where there is no colour."""
+    text, done = Text(), 0
+    for quote in message.quotes:
+        text += plain(message.text[done : quote.start])
+        mark = "verified" if quote.verified else "NOT FOUND"
+        text += _styled(f"“{plain(quote.text).plain}” [{mark}]", "green" if quote.verified else "red")
+        done = quote.end
+    return text + plain(message.text[done:])
+
+
+def _belief(belief: Belief, labels: tuple[str, ...]) -> str:
+    if belief.probs is None:
+        return "abstains"
+    shares = ", ".join(f"{label} {p:.3f}" for label, p in zip(labels, belief.probs, strict=True))
+    return f"{shares}  ({belief.source.value}, {belief.status.value})"
+
+
+def _styled(text: str, style: str) -> Text:
+    styled = plain(text)
+    styled.stylize(style)
+    return styled

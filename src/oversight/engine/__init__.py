@@ -1,0 +1,1 @@
+"""Running experiments: planning is done, this is where episodes are carried out and stored."""

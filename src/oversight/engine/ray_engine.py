@@ -1,0 +1,113 @@
+"""Episodes on Ray: one asynchronous actor per core, each running many episodes at once.
+
+The pattern and its limits were measured. Actors restart and their episodes run again when one dies; results
+come back as return values, because streaming generators lose and double items when an actor restarts.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from oversight.digest import digest
+from oversight.engine.base import Engine
+from oversight.engine.worker import Bundle, Worker
+from oversight.errors import UsageError
+from oversight.record import EpisodeOutcome, EpisodeSpec
+
+__all__ = ["RayEngine"]
+
+_EPISODE_RETRIES = 3
+"""How often an episode runs again because its worker died; a fault of its own is an outcome, not a death."""
+
+_FAR_BEHIND = 8
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Under `uv run`, Ray would otherwise ship the whole project and build another environment.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+class RayEngine(Engine):
+    """Runs episodes on a Ray cluster: a private one on this machine, or the one at ``address``.
+
+    Args:
+        bundle: what the workers need.
+        workers: how many actors; by default one per CPU of the cluster.
+        concurrency: episodes in flight, over all workers.
+        address: of a running cluster, as ``ray start`` prints it.
+
+    Raises:
+        UsageError: no cluster answers at ``address``.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, workers: int | None = None, concurrency: int = 64, address: str | None = None
+    ) -> None:
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        if address is not None:
+            # `ray start` turns token authentication on for its cluster; a driver must say that it has the token.
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        import ray
+
+        self._ray: Any = ray
+        try:
+            self._ray.init(
+                address=address or "local",
+                num_cpus=None if address else workers,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                include_dashboard=False if address is None else None,
+                configure_logging=True,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"--address {address}: no Ray cluster answers there: {str(error).splitlines()[0]}"
+            ) from None
+        count = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        actor = ray.remote(_Actor).options(
+            num_cpus=1,
+            max_concurrency=max(1, -(-concurrency // count)),
+            max_restarts=-1,
+            max_task_retries=_EPISODE_RETRIES,
+        )
+        # Held here for as long as the actors live: one that restarts fetches it again.
+        self._bundle = [self._ray.put(bundle)]
+        self._actors: list[Any] = [actor.remote() for _ in range(count)]
+        self._in_flight = [0] * count
+
+    async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
+        """Run one episode on the worker that has the fewest, or on its question's own if that is not far behind.
+
+        Models that run here keep what they worked out about a question for the next episode on it.
+        """
+        place = self._in_flight.index(min(self._in_flight))
+        own = int(digest(spec.question.cluster), 16) % len(self._actors)
+        if self._in_flight[own] <= self._in_flight[place] + _FAR_BEHIND:
+            place = own
+        self._in_flight[place] += 1
+        try:
+            outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._bundle)
+            return outcome
+        finally:
+            self._in_flight[place] -= 1
+
+    def close(self) -> None:
+        """Shut the private cluster down, or leave the one at ``address``."""
+        self._ray.shutdown()
+
+
+class _Actor:
+    """A worker as a Ray actor; it fetches its bundle with the first episode."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    async def run(self, spec: EpisodeSpec, bundle: list[Any]) -> EpisodeOutcome:
+        if self._worker is None:
+            found = await bundle[0]
+            self._worker = self._worker or Worker(found)
+        return await self._worker.run(spec)

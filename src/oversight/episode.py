@@ -1,0 +1,237 @@
+"""One run of a protocol on one question: its seats, its transcript, and what happens at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Coroutine, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from oversight.caller import Caller
+from oversight.digest import draw
+from oversight.errors import ProtocolError
+from oversight.markup import Trusted, escape, tag
+from oversight.models.base import CallRecord, ChatModel
+from oversight.protocol import Assignment
+from oversight.question import Question
+from oversight.record import Side
+from oversight.seat import Seat
+from oversight.templates import Templates
+from oversight.transcript import PROTOCOL, Branch, Kind, Message
+
+__all__ = ["Episode"]
+
+_SEAT_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Thread:
+    """The transcript as one branch of the episode sees it: what went before, and its own part."""
+
+    episode: Episode
+    path: Branch = ()
+    before: tuple[Message, ...] = ()
+    own: list[Message] = field(default_factory=list)
+    gathers: int = 0
+
+
+_current: ContextVar[_Thread | None] = ContextVar("oversight_thread", default=None)
+
+
+class Episode:
+    """What a protocol is handed: the question, and seats to put models in.
+
+    Attributes:
+        question: the question, its answers in the order presented. There is no gold answer in here.
+        options: the protocol's options.
+        assignment: the answer each arguing seat must defend, by place.
+        calls: a record of every model call so far.
+        sides: what each arguing seat was told to argue.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        *,
+        templates: Templates,
+        cast: Mapping[str, Sequence[ChatModel]],
+        options: object = None,
+        assignment: Assignment = (),
+        seed: int = 0,
+        repeat: int = 0,
+    ) -> None:
+        self.question = question
+        self.options = options
+        self.assignment = assignment
+        self.calls: list[CallRecord] = []
+        self.sides: list[Side] = []
+        self.reads_assigned = False
+        self._templates = templates
+        self._cast = cast
+        self._seed = seed
+        self._repeat = repeat
+        self._seats: dict[str, str] = {}
+        self._root = _Thread(self)
+
+    @property
+    def assigned(self) -> int:
+        """The place of the one answer that must be argued for; every answer gets an episode of its own.
+
+        Raises:
+            ProtocolError: nothing was assigned, because the protocol's own `assignments` left it out.
+        """
+        self.reads_assigned = True
+        if not self.assignment or self.assignment[0] is None:
+            raise ProtocolError("this episode has no assigned answer")
+        return self.assignment[0]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The transcript so far, as the current branch sees it; outside any gather, all of it."""
+        return (*self._thread.before, *self._thread.own)
+
+    @property
+    def branch(self) -> Branch:
+        """Where in the episode's gathers the caller is."""
+        return self._thread.path
+
+    def rng(self, purpose: str) -> random.Random:
+        """A generator that depends on the seed, the repeat, the question and ``purpose`` alone."""
+        return draw(self._seed, self._repeat, self.question.id, purpose)
+
+    def seat(
+        self,
+        name: str,
+        role: str | None = None,
+        *,
+        brief: str | None = None,
+        argues: int | None = None,
+        against: int | Literal["others"] | None = None,
+        open: bool = False,
+        sees_material: bool = False,
+        sees_solutions: bool = True,
+        question: Question | str | None = None,
+        **values: Any,
+    ) -> Seat:
+        """Open a seat.
+
+        Its brief is the template ``brief`` (by default the one called like the seat), followed by the
+        question and, for a seat that argues, its side: the framework adds both, so a template cannot
+        forget them.
+
+        Args:
+            name: unique in the episode; lower-case letters, digits and ``_.-``.
+            role: what the experiment binds to a model; by default the seat's name.
+            brief: the template of its instructions.
+            argues: the place of the answer it must defend.
+            against: its opponent's answer, or ``others`` when the opponent may defend anything but ``argues``;
+                with ``argues`` None this seat may defend anything but ``against``.
+            open: it chooses what to argue for.
+            sees_material: whether it reads the question's material.
+            sees_solutions: whether it reads the answers' worked solutions.
+            question: another question than the episode's, for a seat that works on a part; plain text stands
+                for a question without answers.
+            values: fill in the brief's template.
+
+        Raises:
+            ProtocolError: the name is taken or malformed, the role has no model, or there is no such template.
+        """
+        models = self._cast.get(role or name, ())
+        if not models:
+            raise ProtocolError(f"the experiment binds no model to role '{role or name}'")
+        if not _SEAT_NAME.fullmatch(name) or name in self._seats or name == PROTOCOL:
+            raise ProtocolError(f"a seat cannot be called '{name}': taken, or not lower-case letters, digits, _.-")
+        taken = list(self._seats.values()).count(role or name)
+        self._seats[name] = role or name
+        side = Side(
+            seat=name,
+            argues=argues,
+            against=against if isinstance(against, int) else None,
+            open=open or against == "others",
+        )
+        if (argues, against, open) != (None, None, False):
+            self.sides.append(side)
+        subject = self.question if question is None else question
+        self._brief(name, brief, subject, _stance(side, subject, chooses=open), values, sees_solutions)
+        if sees_material and self.question.material is not None:
+            self._tell(name, Kind.MATERIAL, self.question.material)
+        caller = Caller(models[taken % len(models)], name, role or name, self._repeat, self.calls)
+        return Seat(self, name, caller, subject.labels if isinstance(subject, Question) else ())
+
+    async def gather(self, *parts: Coroutine[Any, Any, T]) -> list[T]:
+        """Let several things happen at the same time, each blind to the others, and return their results.
+
+        In the transcript the parts follow each other in the order given, whichever ended first. When one
+        fails the others still end, because they are paid for; then the first failure is raised.
+        """
+        here = self._thread
+        number, here.gathers = here.gathers, here.gathers + 1
+        before = self.messages
+        threads = [_Thread(self, (*here.path, number, place), before) for place in range(len(parts))]
+        tasks = [asyncio.create_task(_inside(thread, part)) for thread, part in zip(threads, parts, strict=True)]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for thread in threads:
+            here.own.extend(thread.own)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if not isinstance(result, BaseException)]
+
+    def add(self, *messages: Message) -> None:
+        """Append to the transcript; seats do this for a protocol."""
+        self._thread.own.extend(messages)
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """Fill in one of the protocol's templates; ``question``, ``labels`` and ``options`` are always there."""
+        always = {"question": self.question, "labels": self.question.labels, "options": self.options}
+        return self._templates.render(template, {**always, **values})
+
+    @property
+    def _thread(self) -> _Thread:
+        thread = _current.get()
+        return thread if thread is not None and thread.episode is self else self._root
+
+    def _brief(
+        self,
+        name: str,
+        template: str | None,
+        subject: Question | str,
+        stance: Trusted | None,
+        values: Mapping[str, Any],
+        sees_solutions: bool,
+    ) -> None:
+        words = self.render(template or name, {**values, "seat": name})
+        block = (
+            subject.block(solutions=sees_solutions)
+            if isinstance(subject, Question)
+            else tag("question", f"\n{escape(subject)}\n")
+        )
+        self._tell(name, Kind.BRIEF, "\n\n".join(part for part in (words, block, stance) if part))
+
+    def _tell(self, seat: str, kind: Kind, text: str) -> None:
+        self.add(Message(author=PROTOCOL, audience=(seat,), kind=kind, text=text, branch=self.branch))
+
+
+async def _inside(thread: _Thread, part: Coroutine[Any, Any, T]) -> T:
+    _current.set(thread)
+    return await part
+
+
+def _stance(side: Side, subject: Question | str, *, chooses: bool) -> Trusted | None:
+    """What a seat must argue, as its prompt says it."""
+    if not isinstance(subject, Question) or (side.argues, side.against, side.open) == (None, None, False):
+        return None
+    label = dict(enumerate(subject.labels))
+    against = "others" if side.open and not chooses else label.get(side.against) if side.against is not None else None
+    return tag(
+        "stance",
+        seat=side.seat,
+        argues=None if side.argues is None else label[side.argues],
+        against=against,
+        open="yes" if chooses else None,
+    )

@@ -1,0 +1,89 @@
+"""Every exception the framework raises, in one place.
+
+All of them survive pickling, because Ray carries them between processes: each is built from
+positional arguments only, and those are its ``args``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = [
+    "CallFailed",
+    "FailureClass",
+    "OversightError",
+    "ProtocolError",
+    "StoreError",
+    "UsageError",
+]
+
+
+class FailureClass(StrEnum):
+    """Why a model call, or a whole episode, came to nothing. Stored with the episode (rule 6)."""
+
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    MALFORMED = "malformed"
+    BLANK = "blank"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    CONTENT_FILTER = "content_filter"
+    CONTEXT_LENGTH = "context_length"
+    AUTHENTICATION = "authentication"
+    INVALID_REQUEST = "invalid_request"
+    UNPARSABLE = "unparsable"
+    PLUGIN = "plugin"
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may well succeed when it is made again."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {
+        FailureClass.RATE_LIMITED,
+        FailureClass.SERVER_ERROR,
+        FailureClass.TIMEOUT,
+        FailureClass.CONNECTION,
+        FailureClass.MALFORMED,
+        FailureClass.BLANK,
+    }
+)
+
+
+class OversightError(Exception):
+    """The root of every error the framework raises on purpose."""
+
+
+class UsageError(OversightError):
+    """Something the user wrote cannot be used: one line that says where, what and the fix (exit code 2)."""
+
+
+class ProtocolError(OversightError):
+    """A protocol plugin broke the framework's contract (a seat used twice at once, an unknown template)."""
+
+
+class StoreError(OversightError):
+    """The store cannot be opened, read or written."""
+
+
+class CallFailed(OversightError):
+    """A model call gave nothing usable.
+
+    Args:
+        failure: the class it is stored under.
+        message: one line for a person; never holds a key or a prompt.
+        retry_after: seconds the provider asked to wait, if it did.
+    """
+
+    def __init__(self, failure: FailureClass, message: str, retry_after: float | None = None) -> None:
+        super().__init__(failure, message, retry_after)
+        self.failure = failure
+        self.message = message
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.failure.value}: {self.message}"

@@ -1,0 +1,1 @@
+"""Experiment files, and the list of episodes that each stands for."""

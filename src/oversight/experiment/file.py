@@ -1,0 +1,187 @@
+"""The experiment file: questions x protocols x casts x repeats, in one YAML file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from oversight.errors import UsageError
+from oversight.experiment.source import Source, read_source
+from oversight.registry import nearest
+
+__all__ = ["Experiment", "ExperimentFile", "ProtocolEntry", "Published", "ReportSettings", "load_experiment"]
+
+_ENTRY_KEYS = ("as", "task", "models")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ReportSettings(_Strict):
+    """How a run is reported unless the command line says otherwise.
+
+    Attributes:
+        by: the columns that make a row.
+        unit: what is counted as right or wrong: every episode, or a whole cluster of questions, which is
+            right only if each of its episodes with the same honest seat is (Irving et al. 2018).
+    """
+
+    by: tuple[str, ...] = ("arm",)
+    unit: Literal["episode", "cluster"] = "episode"
+
+
+class Published(_Strict):
+    """A number from a paper, shown beside the arm it belongs to."""
+
+    arm: str
+    honest: str | None = None
+    accuracy: float = Field(ge=0, le=1)
+    source: str = ""
+
+
+class ProtocolEntry(_Strict):
+    """One arm's protocol: what to run, and what this arm changes of the task and the models."""
+
+    protocol: str
+    options: dict[str, Any] = {}
+    label: str | None = Field(None, alias="as")
+    task: dict[str, Any] = {}
+    models: dict[str, Any] = {}
+
+
+class ExperimentFile(_Strict):
+    """The file's top level; parts that belong to plugins are checked by them later."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    description: str = ""
+    task: dict[str, Any]
+    models: dict[str, Any] = Field(min_length=1)
+    protocols: list[Any] = Field(min_length=1)
+    repeats: int = Field(1, ge=1)
+    seed: int = 0
+    grid: dict[str, Any] = {}
+    report: ReportSettings = ReportSettings()
+    published: tuple[Published, ...] = ()
+
+
+class Variant(NamedTuple):
+    """One point of the grid: the file with its values filled in, and which ones they were."""
+
+    file: ExperimentFile
+    entries: tuple[ProtocolEntry, ...]
+    values: dict[str, Any]
+
+
+class Experiment(NamedTuple):
+    """An experiment ready to be planned."""
+
+    file: ExperimentFile
+    variants: tuple[Variant, ...]
+    source: Source
+    data: dict[str, Any]
+
+
+def load_experiment(
+    path: Path, settings: Iterable[str] = (), *, repeats: int | None = None, seed: int | None = None
+) -> Experiment:
+    """Read an experiment file, apply ``key=value`` settings, and expand its grid.
+
+    Raises:
+        UsageError: anything about the file or a setting is wrong; one line says where, what and the fix.
+    """
+    data, source = read_source(path)
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign:
+            raise UsageError(f"--set {setting}: write it as key=value, for example --set task.limit=20")
+        _put(data, key.strip(), yaml.safe_load(value), source)
+    if repeats is not None:
+        data["repeats"] = repeats
+    if seed is not None:
+        data["seed"] = seed
+    file = source.validate(ExperimentFile, data, ())
+    variants = tuple(_variants(data, file, source))
+    return Experiment(file, variants, source, data)
+
+
+def _variants(data: dict[str, Any], file: ExperimentFile, source: Source) -> Iterator[Variant]:
+    swept = dict(_flatten(file.grid))
+    for key, values in swept.items():
+        if not isinstance(values, list) or not values:
+            raise source.problem(("grid", *key.split(".")), "a grid value is a list of values to sweep")
+    for values in product(*swept.values()):
+        filled = copy.deepcopy(data)
+        for key, value in zip(swept, values, strict=True):
+            _put(filled, key, value, source)
+        checked = source.validate(ExperimentFile, filled, ())
+        entries = tuple(_entry(raw, place, source) for place, raw in enumerate(checked.protocols))
+        yield Variant(checked, entries, dict(zip(swept, values, strict=True)))
+
+
+def _entry(raw: object, place: int, source: Source) -> ProtocolEntry:
+    """Read ``debate`` or ``{debate: {options}, as: label, task: {…}, models: {…}}``."""
+    where = ("protocols", place)
+    if isinstance(raw, str):
+        return ProtocolEntry(protocol=raw)
+    names = [key for key in raw if key not in _ENTRY_KEYS] if isinstance(raw, dict) else []
+    if not isinstance(raw, dict) or len(names) != 1:
+        raise source.problem(where, "an entry is a protocol's name, or {name: {options}} with at most as, task, models")
+    options = raw[names[0]]
+    if options is not None and not isinstance(options, dict):
+        raise source.problem((*where, names[0]), f"options are a mapping, not {options!r:.60}")
+    rest = {key: value for key, value in raw.items() if key in _ENTRY_KEYS}
+    return source.validate(ProtocolEntry, {"protocol": names[0], "options": options or {}, **rest}, where)
+
+
+def _flatten(grid: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Grid keys may be dotted or nested; both come out dotted."""
+    for key, value in grid.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _put(data: dict[str, Any], dotted: str, value: object, source: Source) -> None:
+    """Set one value by its dotted key; ``protocols.NAME.OPTION`` means every entry of that name or label."""
+    keys = dotted.split(".")
+    if keys[0] == "protocols" and len(keys) > 1:
+        _put_option(data, keys, value, source)
+        return
+    place: Any = data
+    for depth, key in enumerate(keys[:-1]):
+        if isinstance(place.get(key), str) and keys[0] == "models":
+            place[key] = {"model": place[key]}
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):
+            raise source.problem(tuple(keys[: depth + 1]), f"cannot set '{dotted}': this is not a mapping")
+    place[keys[-1]] = value
+
+
+def _put_option(data: dict[str, Any], keys: Sequence[str], value: object, source: Source) -> None:
+    entries = data.get("protocols")
+    names: list[str] = []
+    found = False
+    for place, raw in enumerate(entries if isinstance(entries, list) else []):
+        entry = {raw: {}} if isinstance(raw, str) else raw
+        if not isinstance(entry, dict):
+            continue
+        name = next((key for key in entry if key not in _ENTRY_KEYS), "")
+        names += [str(n) for n in (name, entry.get("as")) if n]
+        if keys[1] in (name, entry.get("as")):
+            found = True
+            inner: dict[str, Any] = {**entry, name: dict(entry.get(name) or {})}
+            target = inner[name]
+            if len(keys) > 2 and keys[2] in ("task", "models"):  # noqa: PLR2004
+                target, keys = inner.setdefault(keys[2], {}), [*keys[:2], *keys[3:]]
+            target[".".join(keys[2:])] = value
+            data["protocols"][place] = inner
+    if not found:
+        raise source.problem(("protocols",), f"no entry is called '{keys[1]}'{nearest(keys[1], names)}")

@@ -1,0 +1,315 @@
+"""From an experiment to the list of its episodes. Planning reads files and calls no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from oversight.digest import digest, draw
+from oversight.errors import UsageError
+from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
+from oversight.experiment.rehearsal import Rehearsal, rehearse
+from oversight.experiment.source import KeyPath, Source
+from oversight.models.base import ChatModel
+from oversight.models.binding import Binding, plugin_for
+from oversight.protocol import Assignment, Protocol
+from oversight.question import Item, Question
+from oversight.record import EpisodeSpec
+from oversight.registry import Plugin, find_plugin, nearest
+from oversight.tasks.base import Task
+from oversight.templates import Templates
+
+__all__ = ["Arm", "Plan", "PlannedEpisode", "ProtocolBinding", "build_plan"]
+
+
+class ProtocolBinding:
+    """A protocol as an arm binds it: its class, its options as the user wrote them, and its prompts."""
+
+    def __init__(self, plugin: Plugin, options: dict[str, Any]) -> None:
+        self.plugin = plugin
+        self.options = options
+        self.key = digest([plugin.model_dump(), options])
+
+    def create(self) -> Protocol:
+        """Load the class and make it with its options."""
+        protocol = self.plugin.load(Protocol)
+        return protocol(protocol.Options.model_validate(self.options))
+
+    @property
+    def version(self) -> str:
+        """What an episode's id says about the plugin: its own version, and what its prompts are."""
+        return f"{self.plugin.load(Protocol).version}+{self.plugin.fingerprint}"
+
+    def templates(self) -> Templates:
+        """The prompts that travelled with the plugin."""
+        return Templates(self.plugin.prompts)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the experiment's table: a protocol with its options, on a task, with a cast."""
+
+    label: str
+    task: str
+    protocol: ProtocolBinding
+    cast: dict[str, tuple[Binding, ...]]
+    rehearsal: Rehearsal
+
+    def model_name(self, *roles: str) -> str | None:
+        """The names of the models bound to the first of ``roles`` there is."""
+        bound = next((self.cast[role] for role in roles if role in self.cast), None)
+        return None if bound is None else " + ".join(binding.name for binding in bound)
+
+
+@dataclass(frozen=True)
+class PlannedEpisode:
+    """An episode, and the place of its arm in the plan."""
+
+    spec: EpisodeSpec
+    arm: int
+
+
+@dataclass
+class Plan:
+    """Everything a run needs: arms, episodes, the items behind them (with gold), and the code to carry."""
+
+    run_id: str = ""
+    arms: list[Arm] = field(default_factory=list)
+    episodes: list[PlannedEpisode] = field(default_factory=list)
+    items: dict[str, tuple[str, Item]] = field(default_factory=dict)
+
+    @property
+    def protocols(self) -> dict[str, ProtocolBinding]:
+        """The protocols of all arms by key."""
+        return {arm.protocol.key: arm.protocol for arm in self.arms}
+
+    @property
+    def models(self) -> dict[str, Binding]:
+        """The models of all arms by key."""
+        return {b.key: b for arm in self.arms for bound in arm.cast.values() for b in bound}
+
+
+def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
+    """List the episodes of an experiment; ``limit`` keeps that many questions of each task.
+
+    Raises:
+        UsageError: a protocol, task, model, option or row cannot be used.
+    """
+    plan = Plan()
+    planner = _Planner(experiment, plan, limit)
+    for variant in experiment.variants:
+        for place, entry in enumerate(variant.entries):
+            planner.add(variant, place, entry)
+    plan.run_id = f"{experiment.file.name}-{_design(experiment, plan, planner.questions)}"
+    labels = {arm.label for arm in plan.arms}
+    for place, published in enumerate(experiment.file.published):
+        if published.arm not in labels:
+            message = f"no arm is called '{published.arm}'{nearest(published.arm, labels)}"
+            raise experiment.source.problem(("published", place, "arm"), message)
+    return plan
+
+
+def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
+    """Tells runs of one name apart by what was asked of what code and data, but not by how much of it."""
+    asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description", "report")}
+    task = {key: value for key, value in experiment.file.task.items() if key != "limit"}
+    return digest([{**asked, "task": task}, [arm.protocol.version for arm in plan.arms], questions], length=8)
+
+
+class _Planner:
+    """Adds arms and episodes to a plan, reading each task and rehearsing each arm once."""
+
+    def __init__(self, experiment: Experiment, plan: Plan, limit: int | None) -> None:
+        self._source = experiment.source
+        self._plan = plan
+        self._limit = limit
+        self._items: dict[str, tuple[str, list[Item], str]] = {}
+        self._arms: dict[str, int] = {}
+        self._known: set[str] = set()
+
+    @property
+    def questions(self) -> list[str]:
+        """A digest of each task's questions, before any limit."""
+        return [contents for _, _, contents in self._items.values()]
+
+    def add(self, variant: Variant, place: int, entry: ProtocolEntry) -> None:
+        """Add what one protocol entry asks for at one point of the grid."""
+        file, where = variant.file, ("protocols", place)
+        protocol = self._protocol(entry, where)
+        cast = self._cast(protocol.create(), file, entry, where)
+        task, items, _ = self._read_task({**file.task, **entry.task}, file.seed)
+        arm_place = self._arm(variant, entry, protocol, cast, task, items)
+        for repeat in range(file.repeats):
+            for item in items:
+                for spec in _specs(self._plan.arms[arm_place], item, file.seed, repeat):
+                    if spec.episode_id not in self._known:
+                        self._known.add(spec.episode_id)
+                        self._plan.episodes.append(PlannedEpisode(spec, arm_place))
+                        self._plan.items[item.key] = (task, item)
+
+    def _protocol(self, entry: ProtocolEntry, where: KeyPath) -> ProtocolBinding:
+        with _located(self._source, where):
+            plugin = find_plugin(Protocol, entry.protocol, self._source.folder)
+            cls = plugin.load(Protocol)
+        self._source.validate(cls.Options, entry.options, (*where, entry.protocol))
+        return ProtocolBinding(plugin, entry.options)
+
+    def _cast(
+        self, protocol: Protocol, file: ExperimentFile, entry: ProtocolEntry, where: KeyPath
+    ) -> dict[str, tuple[Binding, ...]]:
+        bound = {**file.models, **entry.models}
+        cast = {}
+        for role in protocol.roles:
+            if role not in bound:
+                message = f"protocol '{protocol.name}' needs a model for role '{role}'{nearest(role, bound)}"
+                raise self._source.problem(("models",), message)
+            origin: KeyPath = (*where, "models", role) if role in entry.models else ("models", role)
+            given = bound[role] if isinstance(bound[role], list) else [bound[role]]
+            cast[role] = tuple(self._bind(raw, file.seed, origin) for raw in given)
+        return cast
+
+    def _bind(self, raw: object, seed: int, where: KeyPath) -> Binding:
+        settings = {"model": raw} if isinstance(raw, str) else raw
+        if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
+            raise self._source.problem(where, "a model is a name, or a mapping with at least 'model: NAME'")
+        with _located(self._source, (*where, "model")):
+            binding = Binding(plugin=plugin_for(settings["model"], self._source.folder), settings=settings, seed=seed)
+            model = binding.plugin.load(ChatModel)
+        self._source.validate(model.Settings, settings, where)
+        return binding
+
+    def _read_task(self, raw: dict[str, Any], seed: int) -> tuple[str, list[Item], str]:
+        key = digest([raw, seed])
+        if key not in self._items:
+            options = {name: value for name, value in raw.items() if name not in ("name", "limit")}
+            reference, limit = raw.get("name"), raw.get("limit")
+            if not isinstance(reference, str):
+                raise self._source.problem(("task",), "name the task, as in 'task: {name: digits}'")
+            if limit is not None and (not isinstance(limit, int) or limit < 1):
+                raise self._source.problem(("task", "limit"), f"limit is a number of questions, not {limit!r}")
+            with _located(self._source, ("task", "name")):
+                cls = find_plugin(Task, reference, self._source.folder).load(Task)
+            task = cls(self._source.validate(cls.Options, options, ("task",)))
+            items = _unique(task.items(seed), self._source)
+            contents = digest([item.key for item in items])
+            for size in (limit, self._limit):
+                items = _sampled(items, size, seed)
+            self._items[key] = (task.name, items, contents)
+        return self._items[key]
+
+    def _arm(
+        self,
+        variant: Variant,
+        entry: ProtocolEntry,
+        protocol: ProtocolBinding,
+        cast: dict[str, tuple[Binding, ...]],
+        task: str,
+        items: list[Item],
+    ) -> int:
+        bindings = {role: [b.settings for b in bound] for role, bound in cast.items()}
+        key = digest([protocol.key, bindings, {**variant.file.task, **entry.task}, entry.label])
+        if key not in self._arms:
+            label = self._label(variant, entry, protocol, cast)
+            rehearsal = rehearse(protocol, cast, list(islice(items, 3)), variant.file.seed)
+            self._arms[key] = len(self._plan.arms)
+            self._plan.arms.append(Arm(label, task, protocol, cast, rehearsal))
+        return self._arms[key]
+
+    def _label(self, variant: Variant, entry: ProtocolEntry, protocol: ProtocolBinding, cast: dict[str, Any]) -> str:
+        """What the entry is called, with the swept values that make it differ from its neighbours."""
+        name = entry.label or protocol.create().name
+        heads = ("task", f"protocols.{entry.protocol}.", f"protocols.{entry.label}.", *(f"models.{r}" for r in cast))
+        swept = [
+            f"{key.rpartition('.')[2]}={value}"
+            for key, value in variant.values.items()
+            if key.startswith(heads) and len(str(value)) > 0
+        ]
+        label = " ".join([name, *swept])
+        taken = {arm.label for arm in self._plan.arms}
+        if label in taken and not swept:
+            label += "".join(f" {key}={value}" for key, value in entry.options.items())
+        count = sum(other == label or other.startswith(f"{label} #") for other in taken)
+        return f"{label} #{count + 1}" if count else label
+
+
+def _specs(arm: Arm, item: Item, seed: int, repeat: int) -> Iterator[EpisodeSpec]:
+    """The episodes of one arm on one question: one per assignment of sides."""
+    places = list(range(len(item.question.answers)))
+    order = tuple(draw(seed, repeat, item.question.id, "answer order").sample(places, len(places)))
+    presented = item.question.presented(order)
+    protocol = arm.protocol.create()
+    settings = {
+        role: [bound[place] for place in _turns(len(bound), seed, repeat, item.question, role)]
+        for role, bound in arm.cast.items()
+    }
+    version = arm.protocol.version
+    for assignment in _assignments(protocol, presented, arm.rehearsal, seed, repeat):
+        identity = {
+            "question": item.key,
+            "protocol": [protocol.name, version, arm.protocol.options],
+            "cast": {role: [[b.settings, b.key] for b in bound] for role, bound in settings.items()},
+            "draws": [seed, repeat, order, assignment],
+        }
+        yield EpisodeSpec(
+            episode_id=digest(identity),
+            arm=arm.label,
+            task=arm.task,
+            protocol=protocol.name,
+            protocol_version=version,
+            protocol_key=arm.protocol.key,
+            options=arm.protocol.options,
+            cast={role: tuple(b.key for b in bound) for role, bound in settings.items()},
+            judge=arm.model_name("judge", "overseer"),
+            strong=arm.model_name("strong"),
+            question=presented,
+            question_key=item.key,
+            answer_order=order,
+            assignment=assignment,
+            seed=seed,
+            repeat=repeat,
+        )
+
+
+def _assignments(
+    protocol: Protocol, question: Question, rehearsal: Rehearsal, seed: int, repeat: int
+) -> list[Assignment]:
+    """Every assignment the protocol asks for; where it reads ``assigned``, each answer is argued once."""
+    asked = protocol.assignments(question, draw(seed, repeat, question.id, "seat to answer"))
+    if asked is not None:
+        return list(asked)
+    return [(place,) for place in range(len(question.answers))] if rehearsal.reads_assigned else [()]
+
+
+def _turns(count: int, seed: int, repeat: int, question: Question, role: str) -> list[int]:
+    """In which order the seats of one role take the models bound to it."""
+    return draw(seed, repeat, question.id, "model to seat", role).sample(range(count), count)
+
+
+def _unique(items: Iterator[Item], source: Source) -> list[Item]:
+    found: dict[str, Item] = {}
+    for item in items:
+        if item.question.id in found:
+            raise source.problem(("task",), f"two questions share the id '{item.question.id}'")
+        found[item.question.id] = item
+    if not found:
+        raise source.problem(("task",), "the task has no questions")
+    return list(found.values())
+
+
+def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:
+    """A seeded sample; a smaller one is part of a larger one, whatever the order of the rows."""
+    if size is None or size >= len(items):
+        return items
+    return sorted(items, key=lambda item: draw(seed, item.question.id, "question sampling").random())[:size]
+
+
+@contextmanager
+def _located(source: Source, where: KeyPath) -> Iterator[None]:
+    """Say where in the file something was asked for that cannot be found."""
+    try:
+        yield
+    except UsageError as error:
+        raise source.problem(where, str(error)) from None

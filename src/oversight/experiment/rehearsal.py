@@ -1,0 +1,70 @@
+"""Running an arm once with models that only pretend, to see what it would do and what it would take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from oversight.digest import draw
+from oversight.episode import Episode
+from oversight.models.base import ModelSettings
+from oversight.models.binding import Binding
+from oversight.models.rehearsal import RehearsalModel
+from oversight.question import Item
+
+if TYPE_CHECKING:
+    from oversight.experiment.plan import ProtocolBinding
+
+__all__ = ["Expected", "Rehearsal", "rehearse"]
+
+
+class Expected(NamedTuple):
+    """What one role takes in one episode, on average: calls, and tokens estimated from the prompts."""
+
+    calls: float
+    prompt_tokens: float
+    completion_tokens: float
+
+
+class Rehearsal(NamedTuple):
+    """What a rehearsal showed.
+
+    Attributes:
+        reads_assigned: whether the protocol asks which answer was assigned, so that every answer must be.
+        expected: per role.
+        error: what went wrong, if something did; the run goes on, and its episodes fail with the traceback.
+    """
+
+    reads_assigned: bool
+    expected: dict[str, Expected]
+    error: str | None = None
+
+
+def rehearse(
+    protocol: ProtocolBinding, cast: Mapping[str, Sequence[Binding]], items: Sequence[Item], seed: int
+) -> Rehearsal:
+    """Run ``protocol`` on each of ``items`` with rehearsal models in every role."""
+    models = {role: RehearsalModel(ModelSettings(model=bound[0].name)) for role, bound in cast.items()}
+    reads_assigned, error = False, None
+    for item in items:
+        instance = protocol.create()
+        asked = instance.assignments(item.question, draw(seed, item.question.id, "rehearsal"))
+        episode = Episode(
+            item.question,
+            templates=protocol.templates(),
+            cast={role: (model,) for role, model in models.items()},
+            options=instance.options,
+            assignment=asked[0] if asked else (0,),
+        )
+        try:
+            asyncio.run(instance.run(episode))
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
+        reads_assigned |= episode.reads_assigned
+    count = max(1, len(items))
+    expected = {
+        role: Expected(model.calls / count, model.prompt_tokens / count, model.completion_tokens / count)
+        for role, model in models.items()
+    }
+    return Rehearsal(reads_assigned, expected, error)

@@ -1,0 +1,101 @@
+"""An experiment file as read: its data, and where in the file each part of it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from oversight.errors import UsageError
+from oversight.registry import nearest
+
+__all__ = ["Source", "read_source"]
+
+KeyPath = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+class Source:
+    """Points at lines: every complaint about an experiment says where, what, and the nearest valid word."""
+
+    def __init__(self, path: Path, lines: Mapping[KeyPath, int]) -> None:
+        self.path = path
+        self._lines = lines
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in the file start."""
+        return self.path.parent
+
+    def problem(self, where: KeyPath, message: str) -> UsageError:
+        """An error about the part at ``where``, with the line of the closest part the file has."""
+        line = next((self._lines[where[:end]] for end in range(len(where), -1, -1) if where[:end] in self._lines), 1)
+        dotted = ".".join(str(part) for part in where)
+        return UsageError(f"{self.path}:{line}: {dotted + ': ' if dotted else ''}{message}")
+
+    def validate(self, model: type[M], data: object, where: KeyPath) -> M:
+        """Validate ``data`` as ``model``.
+
+        Raises:
+            UsageError: names the first field that is wrong, and the nearest known key if it is a typo.
+        """
+        try:
+            return model.model_validate(data, context={"base": self.folder})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place: KeyPath = (*where, *first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = [field.alias or name for name, field in model.model_fields.items()]
+                valid = f"; valid keys: {', '.join(known)}" if known else "; it takes none"
+                raise self.problem(place, f"unknown key{nearest(str(first['loc'][-1]), known) or valid}") from None
+            message = first["msg"].removeprefix("Value error, ")
+            given = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
+            raise self.problem(place, message[0].lower() + message[1:] + given) from None
+
+
+def read_source(path: Path) -> tuple[dict[str, Any], Source]:
+    """Read a YAML file.
+
+    Raises:
+        UsageError: it is missing, no valid YAML, repeats a key, or is not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        raise UsageError(f"{path}: there is no such file{nearest(str(path), near)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = _lines(node, path)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}:1: an experiment file is a mapping with name, task, models and protocols")
+    return data, Source(path, lines)
+
+
+def _lines(node: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
+    """The line on which each part of the document begins, by its path of keys and list places."""
+    lines: dict[KeyPath, int] = {}
+
+    def visit(node: yaml.Node | None, where: KeyPath) -> None:
+        pairs: Sequence[tuple[str | int, yaml.Node, yaml.Node]] = ()
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            pairs = [(place, value, value) for place, value in enumerate(node.value)]
+        for key, at, value in pairs:
+            if (*where, key) in lines:
+                raise UsageError(f"{path}:{at.start_mark.line + 1}: '{key}' is given twice")
+            lines[(*where, key)] = at.start_mark.line + 1
+            visit(value, (*where, key))
+
+    visit(node, ())
+    return lines

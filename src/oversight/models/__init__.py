@@ -1,0 +1,1 @@
+"""Chat models behind one interface. Only ``litellm_model`` knows LiteLLM."""

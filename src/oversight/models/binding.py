@@ -1,0 +1,70 @@
+"""From what an experiment file says about a model to a model that answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from oversight.digest import digest
+from oversight.models.base import ChatModel, ModelSettings
+from oversight.registry import Plugin, find_plugin
+
+__all__ = ["Binding", "plugin_for"]
+
+_EMBEDDED = "embedded/"
+
+
+class Binding(BaseModel):
+    """A model as the experiment binds it: where its class is, and the settings the user wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    plugin: Plugin
+    settings: dict[str, Any]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The model's name in the experiment file."""
+        return str(self.settings["model"])
+
+    @property
+    def key(self) -> str:
+        """A digest of what determines the model; the seed counts only for models that are made here."""
+        made_here = self.seed if self.name.startswith(_EMBEDDED) or self.plugin.source else None
+        return digest([self.settings, made_here, self.plugin.source])
+
+    def checked(self) -> tuple[type[ChatModel], ModelSettings]:
+        """The class, and its validated settings."""
+        model = self.plugin.load(ChatModel)
+        return model, model.Settings.model_validate(self.settings)
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What these tokens would cost, in US dollars; None where the price is unknown."""
+        model, settings = self.checked()
+        return model.price(settings, prompt_tokens, completion_tokens)
+
+    def prepare(self) -> object:
+        """Do what precedes the first call (see `ChatModel.prepare`)."""
+        model, settings = self.checked()
+        return model.prepare(settings, self.seed)
+
+    def create(self, state: object) -> ChatModel:
+        """Make the model, with what `prepare` returned."""
+        model, settings = self.checked()
+        return model(settings, state)
+
+
+def plugin_for(name: str, base: Path) -> Plugin:
+    """Which class serves a model name: ``embedded/NAME``, ``./file.py:Class``, or else LiteLLM.
+
+    Raises:
+        UsageError: no such embedded model or file.
+    """
+    if name.startswith(_EMBEDDED):
+        return find_plugin(ChatModel, name.removeprefix(_EMBEDDED))
+    if ".py:" in name:
+        return find_plugin(ChatModel, name, base)
+    return Plugin(module="oversight.models.litellm_model", qualname="LiteLLMModel")

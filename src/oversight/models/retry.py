@@ -1,0 +1,78 @@
+"""The one policy by which model calls are made again."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import stamina
+
+from oversight.errors import CallFailed, FailureClass
+from oversight.models.base import ChatModel, ChatReply, ChatRequest
+
+__all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries"]
+
+BASE_DELAY_S = 1.0
+"""Upper end of the first wait; each further one is up to twice as long."""
+
+OnAttempt = Callable[[int, ChatReply | None, CallFailed | None, float], None]
+"""Told of each attempt: its number from 0, the reply or else the failure, and the seconds it took."""
+
+_TRANSIENT_RETRIES = 4
+_LONGEST_BACKOFF_S = 30.0
+_LONGEST_RETRY_AFTER_S = 60.0
+# Worth another draw, but a second like outcome is the model's answer.
+_ONE_MORE = frozenset({FailureClass.TRUNCATED, FailureClass.REFUSED, FailureClass.CONTENT_FILTER})
+
+# Retries are on record as calls; without a handler they would also land on stderr.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+async def call_with_retries(
+    model: ChatModel, request: ChatRequest, on_attempt: OnAttempt, *, base_delay: float = BASE_DELAY_S
+) -> ChatReply:
+    """Make one call, again where that may help.
+
+    Transient failures are retried up to four times, after a jittered exponential backoff or after what the
+    provider asked for (at most a minute); a truncated, refused or filtered reply once; anything else never.
+
+    Args:
+        model: whose call it is.
+        request: what it is asked.
+        on_attempt: told of each attempt as it ends.
+        base_delay: seconds; 0 never waits, except where the provider asks for it.
+
+    Raises:
+        CallFailed: the last attempt's failure.
+    """
+    failures: Counter[FailureClass] = Counter()
+
+    def again(error: Exception) -> bool | float:
+        if not isinstance(error, CallFailed):
+            return False
+        failures[error.failure] += 1
+        allowed = _TRANSIENT_RETRIES if error.failure.transient else int(error.failure in _ONE_MORE)
+        if failures[error.failure] > allowed:
+            return False
+        attempt = failures.total() - 1
+        if error.retry_after is None:
+            longest = min(_LONGEST_BACKOFF_S, base_delay * 2**attempt)
+            return random.uniform(longest / 2, longest)
+        # Those who were turned away together must not come back together.
+        return min(error.retry_after, _LONGEST_RETRY_AFTER_S) + random.uniform(0, base_delay)
+
+    async for attempt in stamina.retry_context(on=again, attempts=1 + _TRANSIENT_RETRIES, timeout=None):
+        with attempt:
+            number = attempt.num - 1
+            started = time.perf_counter()
+            try:
+                reply = await model.chat(request)
+            except CallFailed as failure:
+                on_attempt(number, None, failure, time.perf_counter() - started)
+                raise
+            on_attempt(number, reply, None, time.perf_counter() - started)
+            return reply
+    raise AssertionError("stamina raises the last attempt's error")

@@ -1,0 +1,59 @@
+"""The base class of every protocol plugin."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from oversight.episode import Episode
+    from oversight.question import Question
+    from oversight.verdict import Verdict
+
+__all__ = ["Assignment", "Protocol"]
+
+Assignment = tuple[int | None, ...]
+"""The answer each arguing seat must defend, by place in the order presented; None: any but its opponent's."""
+
+
+class Protocol(ABC):
+    """A procedure that leads a judge to a verdict on a question.
+
+    A subclass gives its ``name``, its ``Options`` and `run`; its docstring is what ``oversight protocols``
+    shows. Its prompts are Jinja2 files in a folder ``prompts`` beside its module. ``version`` is part of
+    every episode's id: raise it when a change means that old episodes no longer count.
+
+    Attributes:
+        name: the name experiments use.
+        version: bumped when what the protocol does changes.
+        roles: the roles the experiment must bind to models.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    roles: ClassVar[tuple[str, ...]] = ("judge", "strong")
+
+    class Options(BaseModel):
+        """What an experiment may set; every field has a default and a description."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        self.options: Any = options if options is not None else self.Options()
+
+    def assignments(self, question: Question, rng: random.Random) -> Sequence[Assignment] | None:
+        """Every way in which the sides are to be assigned; each becomes an episode of its own.
+
+        None, the default, leaves it to the engine: one episode per answer if `run` reads
+        ``episode.assigned``, else a single one. A protocol that draws an assignment draws it from ``rng``,
+        which depends on the seed and the question alone.
+        """
+        return None
+
+    @abstractmethod
+    async def run(self, episode: Episode) -> Verdict:
+        """Carry out the procedure on one question and return the judge's verdict."""

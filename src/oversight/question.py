@@ -1,0 +1,103 @@
+"""A question as an episode sees it, and the gold answer that only the engine holds (rule 1)."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from oversight.digest import digest
+from oversight.markup import Trusted, escape, tag
+
+__all__ = ["Answer", "Item", "Question"]
+
+_LABELS = string.ascii_uppercase
+
+
+class Answer(BaseModel):
+    """A candidate answer; ``solution`` is the worked solution that leads to it, where there is one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str = Field(min_length=1)
+    solution: str | None = None
+
+
+def _distinct(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    if len(set(answers)) < len(answers):
+        raise ValueError("two of the answers are the same")
+    return answers
+
+
+class Question(BaseModel):
+    """A prompt with a closed set of candidate answers, and the material only some seats may see.
+
+    Attributes:
+        id: the question's name within its task. It must not tell which answer is right.
+        prompt: what is asked; every seat reads it.
+        answers: 2 to 26 candidates; seats know them by the labels A, B, C…
+        material: what only some seats see (a story, an image, a proof), as text.
+        cluster: questions that share a source (a story, an image) share a cluster, and intervals resample
+            clusters; a question alone is its own cluster.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1)
+    prompt: str = Field(min_length=1)
+    answers: Annotated[tuple[Answer, ...], Field(min_length=2, max_length=len(_LABELS)), AfterValidator(_distinct)]
+    material: str | None = None
+    cluster: str = ""
+
+    @model_validator(mode="after")
+    def _alone_in_its_cluster(self) -> Self:
+        if not self.cluster:
+            object.__setattr__(self, "cluster", self.id)
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The letters seats use for the answers, in the order presented."""
+        return tuple(_LABELS[: len(self.answers)])
+
+    def presented(self, order: Sequence[int]) -> Question:
+        """The same question with its answers in another order; ``order[i]`` is the i-th one's old place."""
+        return self.model_copy(update={"answers": tuple(self.answers[place] for place in order)})
+
+    def block(self, *, solutions: bool = True) -> Trusted:
+        """The question as every prompt shows it, with or without the worked solutions."""
+        answers = [
+            tag(
+                "answer",
+                escape(answer.text)
+                + (f"\n{tag('solution', escape(answer.solution))}" if solutions and answer.solution else ""),
+                label=label,
+            )
+            for label, answer in zip(self.labels, self.answers, strict=True)
+        ]
+        return Trusted(
+            tag("question", f"\n{escape(self.prompt)}\n") + "\n" + tag("answers", "\n" + "\n".join(answers) + "\n")
+        )
+
+
+class Item(BaseModel):
+    """What a task yields: a question and the place of its gold answer. The engine keeps the second part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Question
+    gold: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _gold_is_an_answer(self) -> Self:
+        if self.gold >= len(self.question.answers):
+            raise ValueError(f"gold is {self.gold}, but there are {len(self.question.answers)} answers")
+        return self
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of everything in the item: a corrected gold answer makes it another item."""
+        return digest(self.model_dump(mode="json"))

@@ -1,0 +1,222 @@
+"""A seat: a participant's place in an episode, and the few things it can do there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from oversight.belief import Belief, BeliefSource
+from oversight.elicitation import (
+    first_json_object,
+    from_choices,
+    from_samples,
+    from_statement,
+    instruction,
+    statement_schema,
+)
+from oversight.errors import CallFailed, FailureClass, ProtocolError
+from oversight.models.base import ChatReply
+from oversight.quotes import find_quotes
+from oversight.transcript import PROTOCOL, Branch, Kind, Message, chat_history, concurrent
+from oversight.verdict import Verdict
+
+if TYPE_CHECKING:
+    from oversight.caller import Answered, Caller
+    from oversight.episode import Episode
+
+__all__ = ["Seat"]
+
+_ATTEMPTS = 3
+"""How often one decision or form is asked for before the episode fails as unparsable."""
+
+T = TypeVar("T")
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Seat:
+    """One participant. Protocols get seats from `Episode.seat`; they do not make them.
+
+    Every verb renders one prompt template as a request that only this seat reads, calls the seat's model on
+    the seat's own history, and adds the reply to the transcript. ``turn`` is the protocol's count of turns;
+    other keyword arguments fill in the template. Every verb raises `CallFailed` when the model gives nothing
+    usable; a protocol lets it pass, and the engine stores the episode as failed.
+    """
+
+    def __init__(self, episode: Episode, name: str, caller: Caller, labels: tuple[str, ...]) -> None:
+        self.name = name
+        self._episode = episode
+        self._caller = caller
+        self._labels = labels
+        self._last: Branch = ()
+
+    async def speak(
+        self,
+        template: str,
+        *,
+        to: Sequence[Seat] | None = None,
+        turn: int | None = None,
+        word_limit: int | None = None,
+        **values: Any,
+    ) -> Message:
+        """Say something to everyone, or only to the seats in ``to``.
+
+        Words past ``word_limit`` are cut, and counted in the message. Quotes are checked against the
+        question's material.
+        """
+        audience = None if to is None else tuple(seat.name for seat in to)
+        return await self._say(template, Kind.SPEECH, audience, turn, {"word_limit": word_limit, **values})
+
+    async def think(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
+        """Write a private note, which no other seat ever reads."""
+        return await self._say(template, Kind.THOUGHT, (), turn, values)
+
+    async def fill(self, template: str, form: type[Form], *, turn: int | None = None, **values: Any) -> Form:
+        """Fill in a form, privately: the reply is validated as ``form``, and asked for again if it does not fit."""
+        request = self._request(template, turn, values)
+        prompt = self._prompt(request)
+        schema = form.model_json_schema()
+
+        async def ask(attempt: int) -> tuple[Form, Answered]:
+            answered = await self._caller.ask("fill", prompt, json_schema=schema, sample=attempt)
+            return self._caller.read(answered, lambda reply: _validated(reply, form)), answered
+
+        filled, answered = await _until_read(ask)
+        self._add(request, self._reply(Kind.FORM, answered, turn, audience=()))
+        return filled
+
+    async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
+        """Say, privately, how likely each answer is now."""
+        return await self._elicit(template, Kind.BELIEF, turn, values)
+
+    async def decide(self, template: str = "decide", *, turn: int | None = None, **values: Any) -> Verdict:
+        """Give the final belief."""
+        return Verdict(belief=await self._elicit(template, Kind.VERDICT, turn, values))
+
+    async def _say(
+        self, template: str, kind: Kind, audience: tuple[str, ...] | None, turn: int | None, values: dict[str, Any]
+    ) -> Message:
+        request = self._request(template, turn, values)
+        answered = await self._caller.ask(kind.value, self._prompt(request))
+        text, cut = _within(answered.reply.text, values.get("word_limit"))
+        said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
+            update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}
+        )
+        self._add(request, said)
+        return said
+
+    async def _elicit(self, template: str, kind: Kind, turn: int | None, values: dict[str, Any]) -> Belief:
+        """Ask for a belief in the configured way; where token probabilities fail, ask for stated ones."""
+        words = self._render(template, turn, values)
+
+        async def ask(attempt: int) -> tuple[Belief, Message, Answered]:
+            source = BeliefSource(self._caller.model.settings.belief)
+            if source is BeliefSource.LOGPROB and (attempt > 0 or not self._caller.model.gives_probabilities):
+                source = BeliefSource.STATED
+            request = self._private(f"{words}\n\n{instruction(source, self._labels)}", turn)
+            belief, answered = await self._ask_belief(source, kind.value, request, attempt)
+            return belief, request, answered
+
+        belief, request, answered = await _until_read(ask)
+        reply = self._reply(kind, answered, turn, audience=()).model_copy(update={"belief": belief})
+        self._add(request, reply)
+        return belief
+
+    async def _ask_belief(
+        self, source: BeliefSource, purpose: str, request: Message, attempt: int
+    ) -> tuple[Belief, Answered]:
+        prompt = self._prompt(request)
+        caller, labels = self._caller, self._labels
+        if source is BeliefSource.SAMPLED:
+            count = caller.model.settings.belief_samples
+            answers = await asyncio.gather(
+                *(caller.ask(purpose, prompt, sample=attempt * count + number) for number in range(count))
+            )
+            replies = [answered.reply for answered in answers]
+            belief = caller.read(answers[-1], lambda _: from_samples(replies, labels))
+            text = "\n".join(reply.text for reply in replies)
+            return belief, answers[-1]._replace(reply=answers[-1].reply._replace(text=text))
+        if source is BeliefSource.STATED:
+            schema = statement_schema(labels)
+            answered = await caller.ask(purpose, prompt, json_schema=schema, sample=attempt)
+            return caller.read(answered, lambda reply: from_statement(reply, labels)), answered
+        answered = await caller.ask(purpose, prompt, choices=labels, sample=attempt)
+        if answered.reply.choice_probs is None:
+            caller.model.gives_probabilities = False
+        return caller.read(answered, lambda reply: from_choices(reply, labels)), answered
+
+    def _render(self, template: str, turn: int | None, values: dict[str, Any]) -> str:
+        return self._episode.render(template, {**values, "turn": turn, "seat": self.name})
+
+    def _request(self, template: str, turn: int | None, values: dict[str, Any]) -> Message:
+        return self._private(self._render(template, turn, values), turn)
+
+    def _private(self, text: str, turn: int | None) -> Message:
+        """A message from the protocol that only this seat reads."""
+        return Message(
+            author=PROTOCOL,
+            audience=(self.name,),
+            kind=Kind.REQUEST,
+            text=text,
+            turn=turn,
+            branch=self._episode.branch,
+        )
+
+    def _reply(
+        self,
+        kind: Kind,
+        answered: Answered,
+        turn: int | None,
+        *,
+        audience: tuple[str, ...] | None,
+        text: str | None = None,
+    ) -> Message:
+        return Message(
+            author=self.name,
+            audience=audience,
+            kind=kind,
+            text=answered.reply.text if text is None else text,
+            turn=turn,
+            branch=self._episode.branch,
+            call=answered.call,
+        )
+
+    def _prompt(self, request: Message) -> tuple[Any, ...]:
+        if concurrent(self._last, request.branch):
+            raise ProtocolError(f"seat '{self.name}' takes part in two branches of one gather")
+        self._last = request.branch
+        return chat_history(self.name, [*self._episode.messages, request], request.branch)
+
+    def _add(self, *messages: Message) -> None:
+        self._episode.add(*messages)
+
+
+async def _until_read(ask: Callable[[int], Awaitable[T]]) -> T:
+    """Ask up to `_ATTEMPTS` times for something readable: the whole decision is retried, not its parsing."""
+    for attempt in range(_ATTEMPTS - 1):
+        try:
+            return await ask(attempt)
+        except CallFailed as failure:
+            if failure.failure is not FailureClass.UNPARSABLE:
+                raise
+    return await ask(_ATTEMPTS - 1)
+
+
+def _validated(reply: ChatReply, form: type[Form]) -> Form:
+    try:
+        return form.model_validate(first_json_object(reply.text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CallFailed(FailureClass.UNPARSABLE, f"{place}: {first['msg']}") from None
+
+
+def _within(text: str, word_limit: int | None) -> tuple[str, int]:
+    """Cut ``text`` after ``word_limit`` words; also returns how many were cut."""
+    words = list(re.finditer(r"\S+", text))
+    if word_limit is None or len(words) <= word_limit:
+        return text, 0
+    return text[: words[word_limit - 1].end()], len(words) - word_limit

@@ -1,0 +1,10 @@
+"""The store: one DuckDB file per directory, written by one process and read by any number."""
+
+from oversight.store.access import Parameter
+from oversight.store.reader import Store, open_store
+from oversight.store.rows import RunEvent, RunRow
+from oversight.store.schema import VERSION
+from oversight.store.transcript import Transcript
+from oversight.store.writer import StoreWriter
+
+__all__ = ["VERSION", "Parameter", "RunEvent", "RunRow", "Store", "StoreWriter", "Transcript", "open_store"]

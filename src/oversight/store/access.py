@@ -1,0 +1,146 @@
+"""Opening the database file, and the one way in which anybody's SQL reaches it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from oversight.errors import StoreError
+
+__all__ = [
+    "DATABASE",
+    "Locked",
+    "Parameter",
+    "as_request",
+    "connect",
+    "one_line",
+    "retrying",
+    "run_select",
+    "translated",
+]
+
+DATABASE = "oversight.duckdb"
+"""The database's file name in a store directory."""
+
+Parameter: TypeAlias = "str | int | float | bool | Sequence[Parameter] | None"
+"""What a query's ``?`` may stand for."""
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+class Locked(StoreError):
+    """Another process has the database file open; ``passing`` if it only reads, which is soon over."""
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message, passing)
+        self.passing = passing
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def one_line(error: BaseException) -> str:
+    """DuckDB's message without the excerpt of the query below it."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
+
+
+@contextmanager
+def translated(directory: Path) -> Iterator[None]:
+    """Turn what DuckDB and the file system raise into one line that names the store.
+
+    Raises:
+        StoreError: in place of any `duckdb.Error` or `OSError`.
+    """
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        raise StoreError(f"store {directory}: {one_line(error)}") from error
+
+
+def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a store's file with everything off that reaches outside it, and the settings locked.
+
+    Raises:
+        Locked: another process has it open.
+        StoreError: it is missing, damaged, or may not be opened.
+    """
+    with translated(directory):
+        try:
+            con = duckdb.connect(directory / DATABASE, read_only=read_only, config=_CONFIG)
+        except duckdb.ConnectionException as error:
+            # This very process has it open the other way round.
+            raise Locked(f"store {directory} is already open in this process", not read_only) from error
+        except duckdb.IOException as error:
+            if not (holder := _HOLDER.search(str(error))):
+                raise
+            raise Locked(
+                f"store {directory} is in use by process {holder[1]}: wait until it ends, stop it, "
+                "or choose another --store",
+                "in read-only mode" in str(error),
+            ) from error
+        try:
+            con.execute("SET enable_progress_bar = false; SET lock_configuration = true")
+        except duckdb.InvalidInputException as error:
+            # DuckDB shares one database among a process's connections, and its settings were locked before.
+            con.close()
+            raise Locked(f"store {directory} is already open in this process") from error
+        return con
+
+
+def retrying(seconds: float) -> Iterator[bool]:
+    """Say when to try again, for about ``seconds``: True comes once, with the last try."""
+    deadline, pause = time.monotonic() + seconds, 0.005
+    while (now := time.monotonic()) < deadline:
+        yield False
+        # Jitter keeps several readers from meeting again and again.
+        time.sleep(min(pause * random.uniform(0.5, 1.5), max(deadline - now, 0)))
+        pause = min(pause * 1.5, 0.1)
+    yield True
+
+
+def as_request(sql: str, params: Sequence[Parameter]) -> str:
+    """A query as one line of JSON.
+
+    Raises:
+        StoreError: a parameter is not of a type that JSON has.
+    """
+    try:
+        return json.dumps([sql, list(params)])
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"a query's parameters are texts, numbers, booleans, None or lists: {error}") from error
+
+
+def run_select(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Parameter]) -> pa.Table:
+    """Run one SELECT, and nothing else, on a connection of its own.
+
+    Raises:
+        StoreError: ``sql`` is not exactly one SELECT, or DuckDB refuses it.
+    """
+    try:
+        statements = con.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+            found = " and ".join(str(s.type).rpartition(".")[2] for s in statements) or "nothing"
+            raise StoreError(f"a store answers exactly one SELECT, not {found}")
+        # DuckDB counts "WITH x AS (INSERT …) SELECT …" as a SELECT: only the transaction stops it.
+        con.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            return con.sql(statements[0], params=list(params)).to_arrow_table()
+        finally:
+            with suppress(duckdb.Error):
+                con.execute("ROLLBACK")
+    except duckdb.Error as error:
+        raise StoreError(one_line(error)) from error

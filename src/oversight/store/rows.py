@@ -1,0 +1,182 @@
+"""What the framework's records become as rows of the store's tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from oversight.errors import StoreError
+from oversight.question import Item
+from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.transcript import Kind, Message
+
+__all__ = [
+    "Row",
+    "RunEvent",
+    "RunRow",
+    "arrow_table",
+    "attempt_rows",
+    "event_row",
+    "plan_row",
+    "question_row",
+    "run_row",
+    "stored_schemas",
+]
+
+Row: TypeAlias = dict[str, object]
+
+RunEvent = Literal["started", "finished", "interrupted", "failed"]
+"""What can happen to a run; its latest event is its status."""
+
+
+class RunRow(NamedTuple):
+    """One execution of an experiment, as the store keeps it.
+
+    Attributes:
+        experiment: the experiment as resolved, JSON-serialisable and without secrets.
+        plugins: protocol name -> fingerprint of its code and prompts.
+        seed: the experiment's.
+        created_at: an aware time.
+        oversight_version: the release that ran it.
+    """
+
+    run_id: str
+    name: str
+    experiment: Mapping[str, object]
+    plugins: Mapping[str, str]
+    seed: int
+    created_at: datetime
+    oversight_version: str
+
+
+def run_row(run: RunRow) -> Row:
+    """The row of ``runs``."""
+    return run._asdict() | {"experiment": _json(run.experiment), "plugins": _json(run.plugins)}
+
+
+def event_row(run_id: str, at: datetime, event: RunEvent, detail: Mapping[str, object] | None) -> Row:
+    """The row of ``run_events``."""
+    return {
+        "run_id": run_id,
+        "event_at": at,
+        "event": event,
+        "detail": None if detail is None else _json(detail),
+    }
+
+
+def plan_row(run_id: str, arm_no: int, spec: EpisodeSpec) -> Row:
+    """The row of ``plan``."""
+    shared = {"episode_id", "arm", "task", "protocol", "judge", "strong", "question_key", "repeat", "seed"}
+    return spec.model_dump(include=shared) | {
+        "run_id": run_id,
+        "arm_no": arm_no,
+        "options": _json(spec.options),
+        "sides": len(spec.assignment),
+    }
+
+
+def question_row(task: str, item: Item) -> Row:
+    """The row of ``questions``."""
+    return {"question_key": item.key, "task": task, "gold": item.gold, **item.question.model_dump()}
+
+
+def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dict[str, list[Row]]:
+    """Table name -> its rows, for everything that one attempt at an episode left behind.
+
+    Raises:
+        StoreError: the outcome is judged and has no verdict.
+    """
+    if (outcome.status == "judged") != (outcome.verdict is not None):
+        raise StoreError(f"episode {outcome.episode_id}: exactly a judged outcome has a verdict")
+    key: Row = {"run_id": run_id, "episode_id": outcome.episode_id, "attempt": outcome.attempt}
+    rows = {
+        "episodes": [_episode_row(spec, outcome)],
+        "messages": [_message_row(i, m, spec.question.material) for i, m in enumerate(outcome.messages)],
+        "beliefs": list(_belief_rows(outcome)),
+        "calls": [call.model_dump(exclude={"attempt"}) | {"call_attempt": call.attempt} for call in outcome.calls],
+        "annotations": list(_annotation_rows(outcome)),
+    }
+    return {name: [row | key for row in those] for name, those in rows.items()}
+
+
+def _episode_row(spec: EpisodeSpec, outcome: EpisodeOutcome) -> Row:
+    return {
+        **spec.model_dump(exclude={"question", "cast", "options", "attempt"}),
+        **outcome.model_dump(include={"status", "failure", "detail", "started_at", "duration_s", "sides"}),
+        "options": _json(spec.options),
+        "models": _json(spec.cast),
+    }
+
+
+def _message_row(idx: int, message: Message, material: str | None) -> Row:
+    is_material = message.kind is Kind.MATERIAL and message.text == material
+    return {
+        "idx": idx,
+        "text": None if is_material else message.text,
+        **message.model_dump(exclude={"text", "quotes", "belief"}),
+    }
+
+
+def _belief_rows(outcome: EpisodeOutcome) -> Iterator[Row]:
+    held = [(idx, message) for idx, message in enumerate(outcome.messages) if message.belief is not None]
+    verdict = outcome.verdict
+    final = next(
+        (
+            idx
+            for idx, message in reversed(held)
+            if verdict is not None and message.kind is Kind.VERDICT and message.belief == verdict.belief
+        ),
+        None,
+    )
+    for idx, message in held:
+        assert message.belief is not None
+        place = {"idx": idx, "seat": message.author, "turn": message.turn, "final": idx == final}
+        yield place | message.belief.model_dump()
+    if verdict is not None and final is None:
+        # The protocol worked it out, from several seats' verdicts for example.
+        yield {"idx": None, "seat": None, "turn": None, "final": True} | verdict.belief.model_dump()
+
+
+def _annotation_rows(outcome: EpisodeOutcome) -> Iterator[Row]:
+    for place, message in enumerate(outcome.messages):
+        for idx, quote in enumerate(message.quotes):
+            data = _json(quote.model_dump())
+            yield {"message": place, "idx": idx, "verdict": False, "kind": "quote", "data": data}
+    for idx, note in enumerate(outcome.verdict.annotations if outcome.verdict else ()):
+        data = _json(note.data)
+        yield {"message": note.message, "idx": idx, "verdict": True, "kind": note.kind, "data": data}
+
+
+def stored_schemas(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Schema]:
+    """Table name -> the columns and types that it has in an open database."""
+    names = con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    return {name: con.table(name).limit(0).to_arrow_table().schema for (name,) in names}
+
+
+def arrow_table(schema: pa.Schema, rows: Sequence[Row]) -> pa.Table:
+    """The rows as an Arrow table."""
+    try:
+        return pa.Table.from_pylist(list(rows), schema=schema)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which JSON replies can hold and UTF-8 cannot, must not cost a paid batch.
+        return pa.Table.from_pylist([_encodable(row) for row in rows], schema=schema)
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _encodable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(part) for part in value]
+    return value
+
+
+def _json(value: object) -> str:
+    # Sorted, because options are grouped by; `str` for what is not JSON, because paid work is never lost.
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

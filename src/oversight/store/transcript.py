@@ -1,0 +1,152 @@
+"""A stored episode, put together again exactly as it was written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from oversight.belief import Belief
+from oversight.models.base import CallRecord
+from oversight.question import Answer, Question
+from oversight.quotes import Quote
+from oversight.record import EpisodeOutcome, EpisodeSpec, Side
+from oversight.transcript import Message
+from oversight.verdict import Annotation, Verdict
+
+__all__ = ["QUERY", "Transcript", "from_row"]
+
+# Bound to: episode, attempt, attempt. One query, so that a live store cannot change in between. Each child
+# table is met by the one row chosen, which lets DuckDB skip all but a few blocks of it: a correlated subquery
+# took seconds where this takes milliseconds.
+QUERY = """
+WITH chosen AS MATERIALIZED (
+    SELECT * FROM episodes
+    WHERE episode_id = ? AND (attempt = ?::INTEGER OR ?::INTEGER IS NULL)
+    ORDER BY status = 'judged' DESC, CASE WHEN status = 'judged' THEN attempt ELSE -attempt END
+    LIMIT 1
+)
+SELECT
+    chosen.*,
+    (SELECT q FROM questions q SEMI JOIN chosen USING (question_key)) AS question,
+    (SELECT list(m ORDER BY m.idx) FROM messages m SEMI JOIN chosen USING (run_id, episode_id, attempt)) AS messages,
+    (SELECT list(b) FROM beliefs b SEMI JOIN chosen USING (run_id, episode_id, attempt)) AS beliefs,
+    (SELECT list(c ORDER BY c.number, c.call_attempt)
+        FROM calls c SEMI JOIN chosen USING (run_id, episode_id, attempt)) AS calls,
+    (SELECT list(a ORDER BY a.idx) FROM annotations a SEMI JOIN chosen USING (run_id, episode_id, attempt))
+        AS annotations
+FROM chosen
+"""
+
+_KEY = ("run_id", "episode_id", "attempt")
+
+
+class Transcript(BaseModel):
+    """One stored attempt at an episode.
+
+    Attributes:
+        run_id: the run that produced it.
+        spec: what was asked for.
+        outcome: what came of it.
+        gold: the gold answer's place in the order presented, from 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    spec: EpisodeSpec
+    outcome: EpisodeOutcome
+    gold: int
+
+    @property
+    def question(self) -> Question:
+        """The question with its answers in the order presented."""
+        return self.spec.question
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Every message, as the seats got it."""
+        return self.outcome.messages
+
+    @property
+    def calls(self) -> tuple[CallRecord, ...]:
+        """Every model call, the failed ones too."""
+        return self.outcome.calls
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """What each arguing seat was told to argue."""
+        return self.outcome.sides
+
+
+def from_row(row: dict[str, Any]) -> Transcript:
+    """Put an episode together from the one row that `QUERY` gives."""
+    stored = row["question"]
+    order = tuple(row["answer_order"])
+    question = Question(
+        answers=tuple(Answer(**answer) for answer in stored["answers"]),
+        **{name: stored[name] for name in ("id", "prompt", "material", "cluster")},
+    )
+    spec = EpisodeSpec(
+        question=question.presented(order),
+        cast=json.loads(row["models"]),
+        options=json.loads(row["options"]),
+        answer_order=order,
+        assignment=tuple(row["assignment"]),
+        **{name: row[name] for name in _SPEC_COLUMNS},
+    )
+    outcome = EpisodeOutcome(
+        messages=_messages(row, question.material),
+        calls=tuple(_call(call) for call in row["calls"] or ()),
+        sides=tuple(Side(**side) for side in row["sides"]),
+        verdict=_verdict(row),
+        **{name: row[name] for name in _OUTCOME_COLUMNS},
+    )
+    return Transcript(run_id=row["run_id"], spec=spec, outcome=outcome, gold=order.index(stored["gold"]))
+
+
+_SPEC_COLUMNS = (
+    *("episode_id", "attempt", "arm", "task", "protocol", "protocol_version", "protocol_key"),
+    *("judge", "strong", "question_key", "seed", "repeat"),
+)
+_OUTCOME_COLUMNS = ("episode_id", "attempt", "status", "started_at", "duration_s", "failure", "detail")
+
+
+def _messages(row: dict[str, Any], material: str | None) -> tuple[Message, ...]:
+    beliefs = {held["idx"]: _belief(held) for held in row["beliefs"] or ()}
+    quotes: dict[int, list[Quote]] = {}
+    for note in row["annotations"] or ():
+        if not note["verdict"]:
+            quotes.setdefault(note["message"], []).append(Quote(**json.loads(note["data"])))
+    return tuple(
+        Message(
+            text=material if message["text"] is None else message["text"],
+            quotes=tuple(quotes.get(idx, ())),
+            belief=beliefs.get(idx),
+            **{name: value for name, value in message.items() if name not in (*_KEY, "idx", "text")},
+        )
+        for idx, message in enumerate(row["messages"] or ())
+    )
+
+
+def _belief(held: dict[str, Any]) -> Belief:
+    return Belief(**{name: held[name] for name in ("probs", "source", "status", "mass")})
+
+
+def _call(call: dict[str, Any]) -> CallRecord:
+    fields = {name: value for name, value in call.items() if name not in (*_KEY, "call_attempt")}
+    return CallRecord(attempt=call["call_attempt"], **fields)
+
+
+def _verdict(row: dict[str, Any]) -> Verdict | None:
+    final = [held for held in row["beliefs"] or () if held["final"]]
+    if not final:
+        return None
+    notes = [note for note in row["annotations"] or () if note["verdict"]]
+    return Verdict(
+        belief=_belief(final[0]),
+        annotations=tuple(
+            Annotation(kind=note["kind"], data=json.loads(note["data"]), message=note["message"]) for note in notes
+        ),
+    )

@@ -1,0 +1,194 @@
+"""The one process that writes a store: it owns the file and answers everybody else's queries."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from oversight.question import Item
+from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.store.access import Locked, connect, retrying, translated
+from oversight.store.rows import (
+    Row,
+    RunEvent,
+    RunRow,
+    arrow_table,
+    attempt_rows,
+    event_row,
+    plan_row,
+    question_row,
+    run_row,
+    stored_schemas,
+)
+from oversight.store.schema import migrate
+from oversight.store.server import QueryServer
+
+__all__ = ["StoreWriter"]
+
+# A row that is there already stays as it is: the same call again changes nothing.
+_INSERT_NEW = {
+    "runs": "INSERT INTO runs BY NAME SELECT * FROM incoming ANTI JOIN runs USING (run_id)",
+    "plan": "INSERT INTO plan BY NAME SELECT * FROM incoming ANTI JOIN plan USING (run_id, episode_id)",
+    "questions": ("INSERT INTO questions BY NAME SELECT * FROM incoming ANTI JOIN questions USING (question_key)"),
+}
+_STORED = "SELECT episode_id, attempt FROM episodes SEMI JOIN incoming USING (episode_id, attempt)"
+_READER_GONE_S = 5.0
+
+
+class StoreWriter:
+    """The owner of a store's file; open it with `StoreWriter.open`, use it as a context manager.
+
+    Every method is one transaction, durable when it returns; a second call with the same content changes
+    nothing. Methods may be called from any thread. While it is open, readers are answered over a socket.
+    """
+
+    def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.directory = directory
+        self._con = con
+        self._schemas = stored_schemas(con)
+        self._lock = threading.Lock()
+        self._server = QueryServer(directory, con)
+        atexit.register(self.close)  # a cursor that is open when the interpreter ends is complained about
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open the store in ``directory``, which is created if it is missing, and start answering readers.
+
+        Raises:
+            StoreError: another process is writing it, it is damaged or may not be written, or it was
+                written by a newer release.
+        """
+        directory = directory.absolute()
+        with translated(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            con = _connect_between_readers(directory)
+            try:
+                migrate(con)
+                return cls(directory, con)
+            except BaseException:
+                con.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop answering readers, then let go of the file. Closing twice is harmless."""
+        atexit.unregister(self.close)
+        self._server.close()
+        with self._lock, translated(self.directory):
+            self._con.close()
+
+    def begin(self, run: RunRow) -> None:
+        """Store a run, unless it is there already: a run that is resumed keeps its first row."""
+        with self._transaction() as con:
+            self._insert_new(con, "runs", [run_row(run)])
+
+    def plan(self, run_id: str, planned: Sequence[tuple[int, EpisodeSpec]], items: Iterable[tuple[str, Item]]) -> None:
+        """Store what a run asks for.
+
+        Args:
+            run_id: the run.
+            planned: every episode, with the place of its arm in the experiment.
+            items: every question with its gold answer, and the name of its task.
+        """
+        episodes = {spec.episode_id: plan_row(run_id, arm_no, spec) for arm_no, spec in planned}
+        questions = {item.key: question_row(task, item) for task, item in items}
+        with self._transaction() as con:
+            self._insert_new(con, "questions", list(questions.values()))
+            self._insert_new(con, "plan", list(episodes.values()))
+
+    def write(self, run_id: str, batch: Sequence[tuple[EpisodeSpec, EpisodeOutcome]]) -> int:
+        """Store the attempts in ``batch`` that are not stored yet, each whole; return how many those were.
+
+        Raises:
+            StoreError: nothing of the batch is stored (the disk is full, a judged outcome has no verdict).
+        """
+        found = {(o.episode_id, o.attempt): attempt_rows(run_id, spec, o) for spec, o in batch}
+        if not found:
+            return 0
+        keys = pa.table(
+            {"episode_id": [key[0] for key in found], "attempt": [key[1] for key in found]},
+            schema=pa.schema({"episode_id": pa.string(), "attempt": pa.int32()}),
+        )
+        with self._transaction() as con:
+            with _registered(con, keys):
+                stored = set(con.execute(_STORED).fetchall())
+            new = [rows for key, rows in found.items() if key not in stored]
+            for name in ("episodes", "messages", "beliefs", "calls", "annotations"):
+                self._insert(con, name, [row for rows in new for row in rows[name]])
+        return len(new)
+
+    def event(self, run_id: str, event: RunEvent, detail: Mapping[str, object] | None = None) -> None:
+        """Store what happened to a run, now; ``detail`` is JSON-serialisable."""
+        with self._transaction() as con:
+            self._insert(con, "run_events", [event_row(run_id, datetime.now(UTC), event, detail)])
+
+    def judged(self, episode_ids: Collection[str]) -> set[str]:
+        """Those of the episodes that have a stored verdict."""
+        query = "SELECT DISTINCT episode_id FROM episodes SEMI JOIN incoming USING (episode_id) WHERE status = 'judged'"
+        return {episode_id for (episode_id,) in self._about(episode_ids, query)}
+
+    def attempts(self, episode_ids: Collection[str]) -> dict[str, int]:
+        """How many attempts at each of the episodes are stored; those without any are left out."""
+        query = "SELECT episode_id, count(*) FROM episodes SEMI JOIN incoming USING (episode_id) GROUP BY episode_id"
+        return {episode_id: int(count) for episode_id, count in self._about(episode_ids, query)}
+
+    def _about(self, episode_ids: Collection[str], query: str) -> list[tuple[str, ...]]:
+        ids = pa.table({"episode_id": pa.array(episode_ids, pa.string())})
+        with self._transaction() as con, _registered(con, ids):
+            return con.execute(query).fetchall()
+
+    def _insert(self, con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:
+        if rows:
+            con.from_arrow(arrow_table(self._schemas[name], rows)).insert_into(name)
+
+    def _insert_new(self, con: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:
+        with _registered(con, arrow_table(self._schemas[name], rows)):
+            con.execute(_INSERT_NEW[name])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock, translated(self.directory):
+            self._con.execute("BEGIN")
+            try:
+                yield self._con
+                self._con.execute("COMMIT")
+            except BaseException:
+                with suppress(duckdb.Error):  # a COMMIT that failed has ended the transaction already
+                    self._con.execute("ROLLBACK")
+                raise
+
+
+def _connect_between_readers(directory: Path) -> duckdb.DuckDBPyConnection:
+    """Open the file for writing, waiting out the readers that have it open for one query each."""
+    for last in retrying(_READER_GONE_S):
+        try:
+            return connect(directory, read_only=False)
+        except Locked as error:
+            if last or not error.passing:
+                raise
+    raise AssertionError("unreachable: the last try raises")
+
+
+@contextmanager
+def _registered(con: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[None]:
+    con.register("incoming", table)
+    try:
+        yield
+    finally:
+        con.unregister("incoming")

@@ -1,0 +1,101 @@
+"""The retry policy, counted by the server."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from oversight.errors import CallFailed, FailureClass
+from oversight.models.base import ChatReply
+from oversight.models.retry import call_with_retries
+from oversight.testing.loopback import Fault, LoopbackServer
+
+from .conftest import Make, ask
+
+
+class Log:
+    """Keeps what it is told about attempts."""
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[int, str]] = []
+        self.seconds: list[float] = []
+
+    def __call__(self, number: int, reply: ChatReply | None, failure: CallFailed | None, seconds: float) -> None:
+        assert (reply is None) != (failure is None)
+        self.attempts.append((number, failure.failure.value if failure else "ok"))
+        self.seconds.append(seconds)
+
+
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [
+        pytest.param(Fault.rate_limited(), 5, id="429"),
+        pytest.param(Fault.error(500, "boom"), 5, id="500"),
+        pytest.param(Fault.reset(), 5, id="reset"),
+        pytest.param(Fault.not_json(), 5, id="not-json"),
+        pytest.param(Fault.blank(), 5, id="blank"),
+        pytest.param(Fault.truncated(), 2, id="truncated"),
+        pytest.param(Fault.refusal(), 2, id="refusal"),
+        pytest.param(Fault.content_filter(), 2, id="filtered"),
+        pytest.param(Fault.unauthorized(), 1, id="401"),
+        pytest.param(Fault.context_length(), 1, id="context-length"),
+        pytest.param(Fault.error(400, "bad"), 1, id="400"),
+    ],
+)
+async def test_retries_are_bounded_by_class(server: LoopbackServer, make: Make, fault: Fault, requests: int) -> None:
+    server.faults.extend([fault] * 9)
+    log = Log()
+    with pytest.raises(CallFailed) as caught:
+        await call_with_retries(make(), ask(), log, base_delay=0)
+    assert len(server.received) == requests
+    assert log.attempts == [(n, caught.value.failure.value) for n in range(requests)]
+
+
+async def test_the_reply_comes_after_the_faults_and_all_are_told(server: LoopbackServer, make: Make) -> None:
+    server.faults.extend([Fault.error(500, "boom"), Fault.truncated(), Fault.rate_limited()])
+    log = Log()
+    reply = await call_with_retries(make(), ask(), log, base_delay=0)
+    assert reply.text.startswith("The second paragraph")
+    assert log.attempts == [(0, "server_error"), (1, "truncated"), (2, "rate_limited"), (3, "ok")]
+    assert all(seconds > 0 for seconds in log.seconds)
+
+
+async def test_different_failures_share_one_bound(server: LoopbackServer, make: Make) -> None:
+    server.faults.extend([Fault.error(500, "boom"), Fault.rate_limited()] * 5)
+    with pytest.raises(CallFailed):
+        await call_with_retries(make(), ask(), Log(), base_delay=0)
+    assert len(server.received) == 5
+
+
+async def test_retry_after_is_waited_for(server: LoopbackServer, make: Make) -> None:
+    model = make()
+    await model.chat(ask())
+    server.faults.append(Fault.rate_limited(0.5))
+    started = time.perf_counter()
+    await call_with_retries(model, ask(), Log(), base_delay=0)
+    assert 0.5 <= time.perf_counter() - started < 5
+
+
+async def test_backoff_grows_from_the_base_delay(server: LoopbackServer, make: Make) -> None:
+    model = make()
+    await model.chat(ask())
+    server.faults.extend([Fault.error(500, "boom")] * 3)
+    started = time.perf_counter()
+    await call_with_retries(model, ask(), Log(), base_delay=0.1)
+    assert 0.35 <= time.perf_counter() - started < 5, "at least half of 0.1 + 0.2 + 0.4"
+
+
+async def test_a_chain_of_thought_cut_by_a_belief_recovers(server: LoopbackServer, make: Make) -> None:
+    server.faults.append(Fault.truncated(""))
+    log = Log()
+    await call_with_retries(make(), ask("A) x\nB) y", choices=("A", "B")), log, base_delay=0)
+    assert log.attempts == [(0, FailureClass.BLANK.value), (1, "ok")]
+
+
+async def test_retries_say_nothing_on_stderr(
+    server: LoopbackServer, make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.faults.append(Fault.error(500, "boom"))
+    await call_with_retries(make(), ask(), Log(), base_delay=0)
+    assert capfd.readouterr() == ("", "")
