@@ -74,7 +74,7 @@ class Caller:
                 )
             )
 
-        request = ChatRequest(messages, choices, json_schema, self._first_sample + sample)
+        request = ChatRequest(messages, choices, json_schema, self._first_sample + sample, self._seat)
         reply = await call_with_retries(self.model, request, record)
         return Answered(reply, len(self._records) - 1)
 

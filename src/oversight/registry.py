@@ -49,6 +49,11 @@ class Plugin(BaseModel):
     source: str | None = None
     prompts: dict[str, str] = {}
 
+    @classmethod
+    def of(cls, found: type) -> Plugin:
+        """The plugin that an importable class is."""
+        return cls(module=found.__module__, qualname=found.__name__, prompts=_prompts(_folder_of(found.__module__)))
+
     def load(self, kind: type[T]) -> type[T]:
         """Import the class.
 

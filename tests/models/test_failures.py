@@ -68,8 +68,11 @@ async def test_a_fault_has_its_class_and_is_not_retried_inside(
 
 
 @PROVIDERS
-async def test_a_server_that_hangs_times_out(server: LoopbackServer, make: Make, provider: str) -> None:
-    server.faults.append(Fault.hang())
+@pytest.mark.parametrize("fault", [Fault.hang(), Fault.trickle()], ids=["hangs", "trickles"])
+async def test_a_server_that_takes_too_long_times_out(
+    server: LoopbackServer, make: Make, provider: str, fault: Fault
+) -> None:
+    server.faults.append(fault)
     started = time.perf_counter()
     with pytest.raises(CallFailed) as caught:
         await make(f"{provider}/gpt-4o-mini", timeout=0.3).chat(ask())

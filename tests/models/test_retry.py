@@ -91,11 +91,3 @@ async def test_a_chain_of_thought_cut_by_a_belief_recovers(server: LoopbackServe
     log = Log()
     await call_with_retries(make(), ask("A) x\nB) y", choices=("A", "B")), log, base_delay=0)
     assert log.attempts == [(0, FailureClass.BLANK.value), (1, "ok")]
-
-
-async def test_retries_say_nothing_on_stderr(
-    server: LoopbackServer, make: Make, capfd: pytest.CaptureFixture[str]
-) -> None:
-    server.faults.append(Fault.error(500, "boom"))
-    await call_with_retries(make(), ask(), Log(), base_delay=0)
-    assert capfd.readouterr() == ("", "")

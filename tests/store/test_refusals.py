@@ -18,15 +18,16 @@ from oversight.errors import StoreError
 from oversight.store import VERSION, Store, StoreWriter, open_store
 
 
-@pytest.fixture(params=["socket", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store with one run in it, read both ways."""
-    with StoreWriter.open(tmp_path) as writer:
+@pytest.fixture(scope="module", params=["socket", "file"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store with one run in it, read both ways; no test can change it."""
+    directory = tmp_path_factory.mktemp("store")
+    with StoreWriter.open(directory) as writer:
         writer.begin(samples.run())
         if request.param == "socket":
-            yield open_store(tmp_path)
+            yield open_store(directory)
     if request.param == "file":
-        yield open_store(tmp_path)
+        yield open_store(directory)
 
 
 @pytest.mark.parametrize(

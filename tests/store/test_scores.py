@@ -34,6 +34,7 @@ def result(
 ) -> dict[str, Any]:
     item = TWO if len(order) == 2 else TEN
     spec = samples.spec(item, order=order, assignment=assignment)
+    row: dict[str, Any]
     (row,) = scored(directory, (spec, samples.judged(spec, probs))).arrow("SELECT * FROM results").to_pylist()
     return row
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -17,7 +18,8 @@ __all__ = ["watch"]
 
 _QUERY = "SELECT arm, n_asked, n_judged, n_failed, accuracy, cost_usd FROM accuracy WHERE run_id = ? ORDER BY arm_no"
 _BARS_EVERY_S = 0.5
-_LINES_EVERY_S = 5.0
+_LINES_AFTER_S = (5.0, 5.0, 10.0, 10.0, 30.0)
+"""Pauses between plain lines; the last one goes on for ever."""
 
 
 class _Standing(NamedTuple):
@@ -55,12 +57,13 @@ def _standings(store: Store, run_id: str) -> list[_Standing]:
 
 
 def _poll(
-    run: Watching, ended: threading.Event, every_s: float, show: Callable[[list[_Standing], float], None]
+    run: Watching, ended: threading.Event, pauses_s: Sequence[float], show: Callable[[list[_Standing], float], None]
 ) -> None:
     started = time.monotonic()
+    pauses = chain(pauses_s, repeat(pauses_s[-1]))
     last = False
     while not last:
-        last = ended.wait(every_s)
+        last = ended.wait(next(pauses))
         show(_standings(run.store, run.run_id), time.monotonic() - started)
 
 
@@ -78,7 +81,7 @@ def _bars(run: Watching, ended: threading.Event) -> None:
                 text = _words(arm, arm.done - before[arm.arm], elapsed_s)
                 progress.update(tasks[arm.arm], completed=arm.done, standing=text)
 
-        _poll(run, ended, _BARS_EVERY_S, show)
+        _poll(run, ended, (_BARS_EVERY_S,), show)
 
 
 def _lines(run: Watching, ended: threading.Event) -> None:
@@ -93,7 +96,7 @@ def _lines(run: Watching, ended: threading.Event) -> None:
                 err.print(plain(f"{elapsed_s:5.0f} s  {arm.arm}: {arm.done}/{arm.asked}  {words}"), soft_wrap=True)
             said[arm.arm] = arm.done
 
-    _poll(run, ended, _LINES_EVERY_S, show)
+    _poll(run, ended, _LINES_AFTER_S, show)
 
 
 def _words(arm: _Standing, since: int, elapsed_s: float) -> str:

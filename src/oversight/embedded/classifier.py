@@ -3,8 +3,8 @@
 The set-up is Irving, Christiano and Amodei 2018 (arXiv 1805.00899, section 3.2) on smaller images: the
 input is a mask of the pixels shown and their values, and training shows random nonzero pixels. One hidden
 layer instead of their convolutions, so that an exact solver can afford every set of pixels; plain numpy,
-because scikit-learn's ``MLPClassifier`` cannot lower its learning rate with Adam and stays 0.04 less
-accurate at the same cost.
+because scikit-learn's ``MLPClassifier`` cannot lower Adam's learning rate, and in the same time came out
+0.02 less accurate.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from oversight.embedded.disk import remembered
 from oversight.embedded.images import BRIGHTEST, PIXELS, Pixel, load_images
+from oversight.embedded.threads import one_thread
 
 __all__ = ["DIGITS", "Classifier", "Floats", "scaled", "sparse_views", "train", "trained"]
 
@@ -108,16 +109,19 @@ def train(pixels: int, seed: int) -> Classifier:
     generator = np.random.default_rng(seed)
     weights = _initial(generator)
     means, squares = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
-    for step in range(_STEPS):
-        batch = generator.integers(0, len(inputs), _BATCH)
-        gradients = _gradients(weights, sparse_views(inputs[batch], pixels, generator), targets[batch])
-        # Adam (arXiv 1412.6980) with its bias correction folded into a linearly decreasing rate.
-        correction = np.sqrt(1 - _DECAY_2 ** (step + 1)) / (1 - _DECAY_1 ** (step + 1))
-        rate = np.float32(_LEARNING_RATE * (1 - step / _STEPS) * correction)
-        for place, gradient in enumerate(gradients):
-            means[place] += (1 - _DECAY_1) * (gradient - means[place])
-            squares[place] += (1 - _DECAY_2) * (gradient * gradient - squares[place])
-            np.subtract(weights[place], rate * means[place] / (np.sqrt(squares[place]) + _EPSILON), out=weights[place])
+    with one_thread():
+        for step in range(_STEPS):
+            batch = generator.integers(0, len(inputs), _BATCH)
+            gradients = _gradients(weights, sparse_views(inputs[batch], pixels, generator), targets[batch])
+            # Adam (arXiv 1412.6980) with its bias correction folded into a linearly decreasing rate.
+            correction = np.sqrt(1 - _DECAY_2 ** (step + 1)) / (1 - _DECAY_1 ** (step + 1))
+            rate = np.float32(_LEARNING_RATE * (1 - step / _STEPS) * correction)
+            for place, gradient in enumerate(gradients):
+                means[place] += (1 - _DECAY_1) * (gradient - means[place])
+                squares[place] += (1 - _DECAY_2) * (gradient * gradient - squares[place])
+                np.subtract(
+                    weights[place], rate * means[place] / (np.sqrt(squares[place]) + _EPSILON), out=weights[place]
+                )
     return weights
 
 

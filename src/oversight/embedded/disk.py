@@ -21,7 +21,7 @@ __all__ = ["remembered"]
 
 Arrays = dict[str, NDArray[np.float32]]
 
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def remembered(name: str, key: Mapping[str, Any], fields: Iterable[str], make: Callable[[], Arrays]) -> Arrays:

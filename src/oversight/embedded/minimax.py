@@ -10,7 +10,7 @@ with the largest element c are one stretch, in the order of the sets of the othe
 layer's input for that stretch is an earlier table's beginning plus the contribution of pixel c.
 
 Four reveals take at most C(45, 4) = 149 thousand outcomes, under 0.1 s per image. Six take up to 8 million:
-seconds per image, and about 1 GB of memory on the densest images.
+a second or two per image, and about 1 GB of memory on the densest images.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oversight.embedded.classifier import DIGITS, Classifier, Floats
+from oversight.embedded.threads import one_thread
 
 __all__ = ["Game", "Payoff", "outcome_logits", "solve"]
 
@@ -102,9 +103,10 @@ def outcome_logits(
     start = judge.hidden_bias + contributions[list(base)].sum(axis=0)
     logits = np.empty((comb(len(free), reveals), DIGITS), np.float32)
     done = 0
-    for hidden in _hidden_inputs(start, contributions[list(free)], reveals):
-        logits[done : done + len(hidden)] = judge.output(hidden)
-        done += len(hidden)
+    with one_thread():
+        for hidden in _hidden_inputs(start, contributions[list(free)], reveals):
+            logits[done : done + len(hidden)] = judge.output(hidden)
+            done += len(hidden)
     return logits
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from oversight.engine.base import Engine
 from oversight.experiment.plan import PlannedEpisode
@@ -85,13 +86,14 @@ async def drive(
                 await asyncio.sleep(_BATCH_S)
 
     recorder = asyncio.create_task(_recorder(waiting, record))
-    running = asyncio.create_task(_all(lane() for _ in range(concurrency)))
+    running = asyncio.gather(*(lane() for _ in range(concurrency)))
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({running, stopped, recorder}, return_when=asyncio.FIRST_COMPLETED)
+        endings: set[asyncio.Future[Any]] = {running, stopped, recorder}
+        await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         driven.interrupted = stop.is_set()
         if running.done() and (error := running.exception()) is not None:
-            raise _first(error)
+            raise error
     finally:
         running.cancel()
         stopped.cancel()
@@ -125,16 +127,3 @@ def _would_pass(driven: Driven, in_flight: int, budget_usd: float) -> bool:
     done = driven.judged + len(driven.failed)
     average = driven.spent_usd / done if done else 0.0
     return driven.spent_usd + average * (in_flight + 1) > budget_usd
-
-
-async def _all(parts: Iterable[Coroutine[None, None, None]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for part in parts:
-            group.create_task(part)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The error itself, out of the groups that task groups wrap it in."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from threadpoolctl import threadpool_limits
-
 from oversight.episode import Episode
 from oversight.errors import CallFailed, FailureClass
 from oversight.experiment.plan import ProtocolBinding
@@ -45,8 +43,6 @@ class Worker:
         self._bundle = bundle
         self._models: dict[str, ChatModel] = {}
         self._templates: dict[str, Templates] = {}
-        # One thread each: workers are as many as cores, and sums of floats come out alike everywhere.
-        threadpool_limits(1)
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
         """Run one episode and report what became of it."""

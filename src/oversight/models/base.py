@@ -26,12 +26,14 @@ class ChatRequest(NamedTuple):
         choices: when given, the reply is one of these, and their probabilities are wanted.
         json_schema: when given, the reply must be one JSON object that fits.
         sample: which of several independent samples of the same prompt this is.
+        seat: who asks, for logs and tests; it changes nothing about the answer.
     """
 
     messages: tuple[ChatMessage, ...]
     choices: tuple[str, ...] = ()
     json_schema: Mapping[str, Any] | None = None
     sample: int = 0
+    seat: str = ""
 
 
 class ChatReply(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 
-__all__ = ["RehearsalModel", "fitting"]
+__all__ = ["RehearsalModel", "fitting", "fitting_reply"]
 
 _CHARACTERS_PER_TOKEN = 4
 _WORDS = "This is where the model would speak."
@@ -26,48 +26,51 @@ class RehearsalModel(ChatModel):
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer with the first choice, a fitting JSON object, or a sentence."""
-        if request.choices:
-            text, tokens = request.choices[0], 1
-        elif request.json_schema is not None:
-            text = json.dumps(fitting(request.json_schema))
-            tokens = len(text) // _CHARACTERS_PER_TOKEN + 1
-        else:
-            text, tokens = _WORDS, _SPEECH_TOKENS
+        reply = fitting_reply(request)
+        formal = request.choices or request.json_schema is not None
         self.calls += 1
         self.prompt_tokens += sum(len(message.content) for message in request.messages) // _CHARACTERS_PER_TOKEN
-        self.completion_tokens += tokens
-        shares = {choice: 1 / len(request.choices) for choice in request.choices} or None
-        return ChatReply(text=text, choice_probs=shares, model=self.settings.model, provider="rehearsal")
+        self.completion_tokens += len(reply.text) // _CHARACTERS_PER_TOKEN + 1 if formal else _SPEECH_TOKENS
+        return reply._replace(model=self.settings.model, provider="rehearsal")
 
 
-def fitting(schema: Mapping[str, Any], definitions: Mapping[str, Any] | None = None) -> Any:
-    """The plainest value that fits a JSON schema as pydantic writes them."""
-    definitions = definitions if definitions is not None else schema.get("$defs", {})
-    if "$ref" in schema:
-        return fitting(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    for word in ("anyOf", "oneOf", "allOf"):
-        if word in schema:
-            return fitting(schema[word][0], definitions)
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    return _of_type(schema, definitions)
+def fitting_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:
+    """A reply in the form that was asked for: equal probabilities, an object that fits, or ``words``."""
+    if request.choices:
+        shares = dict.fromkeys(request.choices, 1 / len(request.choices))
+        return ChatReply(text=request.choices[0], choice_probs=shares)
+    if request.json_schema is not None:
+        return ChatReply(text=json.dumps(fitting(request.json_schema, words)))
+    return ChatReply(text=words)
 
 
-def _of_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
-    match schema.get("type"):
-        case "object":
-            return {name: fitting(part, definitions) for name, part in schema.get("properties", {}).items()}
-        case "array":
-            return [fitting(schema.get("items", {}), definitions)] * max(1, schema.get("minItems", 1))
-        case "string":
-            return _WORDS.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", len(_WORDS) * 99)]
-        case "integer" | "number":
-            low = schema.get("minimum", schema.get("exclusiveMinimum"))
-            whole = low is not None and "exclusiveMinimum" in schema
-            return (low + 1 if whole else low) if low is not None else schema.get("maximum", 1)
-        case "boolean":
-            return False
-        case _:
-            return None
+def fitting(schema: Mapping[str, Any], words: str = _WORDS) -> Any:
+    """The plainest value that fits a JSON schema as pydantic writes them, with ``words`` for its texts."""
+    return _fit(schema, schema.get("$defs", {}), words)
+
+
+def _fit(schema: Mapping[str, Any], definitions: Mapping[str, Any], words: str) -> Any:
+    value: Any = None
+    match schema:
+        case {"$ref": reference}:
+            value = _fit(definitions[reference.rpartition("/")[2]], definitions, words)
+        case {"anyOf": [first, *_]} | {"oneOf": [first, *_]} | {"allOf": [first, *_]}:
+            value = _fit(first, definitions, words)
+        case {"const": value} | {"enum": [value, *_]}:
+            pass
+        case {"type": "object"}:
+            value = {name: _fit(part, definitions, words) for name, part in schema.get("properties", {}).items()}
+        case {"type": "array"}:
+            value = [_fit(schema.get("items", {}), definitions, words)] * max(1, schema.get("minItems", 1))
+        case {"type": "string"}:
+            value = words.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
+        case {"type": "integer" | "number"}:
+            value = _number(schema)
+        case {"type": "boolean"}:
+            value = False
+    return value
+
+
+def _number(schema: Mapping[str, Any]) -> int | float:
+    number: int | float = schema.get("minimum", schema.get("maximum", 1))
+    return schema["exclusiveMinimum"] + 1 if "exclusiveMinimum" in schema else number

@@ -47,8 +47,9 @@ _READER_GONE_S = 5.0
 class StoreWriter:
     """The owner of a store's file; open it with `StoreWriter.open`, use it as a context manager.
 
-    Every method is one transaction, durable when it returns; a second call with the same content changes
-    nothing. Methods may be called from any thread. While it is open, readers are answered over a socket.
+    Every method is one transaction, durable when it returns; but for `event`, a second call with the same
+    content changes nothing. Methods may be called from any thread. While it is open, readers are answered
+    over a socket.
     """
 
     def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection) -> None:

@@ -14,11 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+from oversight.models.rehearsal import fitting
+
 __all__ = ["Fault", "LoopbackServer", "Received", "Reply", "Responder", "default_responder"]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _LABEL = re.compile(r"^\s*\(?([A-Z])[).:]", re.MULTILINE)
-_AN_HOUR = 3600.0
 
 
 class Reply(NamedTuple):
@@ -60,6 +61,7 @@ class Fault(NamedTuple):
         headers: response headers to add.
         reply: replaces what the responder would say.
         delay_s: seconds to wait before answering.
+        pace_s: seconds between one byte of the body and the next.
         cut: send half of the body, then drop the connection.
     """
 
@@ -68,6 +70,7 @@ class Fault(NamedTuple):
     headers: Mapping[str, str] = _NO_HEADERS
     reply: Reply | None = None
     delay_s: float = 0.0
+    pace_s: float = 0.0
     cut: bool = False
 
     @classmethod
@@ -103,7 +106,12 @@ class Fault(NamedTuple):
     @classmethod
     def hang(cls) -> Fault:
         """No reply until the server closes."""
-        return cls(delay_s=_AN_HOUR)
+        return cls(delay_s=math.inf)
+
+    @classmethod
+    def trickle(cls, seconds: float = 0.05) -> Fault:
+        """The usual reply, a byte at a time."""
+        return cls(pace_s=seconds)
 
     @classmethod
     def reset(cls) -> Fault:
@@ -190,7 +198,7 @@ class LoopbackServer:
         """What to send for a request, and its text."""
         fault = (self.faults.popleft() if self.faults else None) or Fault()
         if fault.delay_s:
-            self._closing.wait(fault.delay_s)
+            self._closing.wait(None if math.isinf(fault.delay_s) else fault.delay_s)
         for name in self.unsupported:
             if name in body:
                 fault = Fault.error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
@@ -210,30 +218,13 @@ def default_responder(body: Mapping[str, Any]) -> Reply:
     prompt = str(body["messages"][-1]["content"])
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     if schema is not None:
-        return Reply(json.dumps(_fitting(schema, schema.get("$defs", {}))))
+        return Reply(json.dumps(fitting(schema)))
     labels = sorted(set(_LABEL.findall(prompt)))
     if body.get("logprobs") and labels:
         chosen = labels[int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % len(labels)]
         others = 0.3 / max(1, len(labels) - 1)
         return Reply(chosen, first_token={label: 0.7 if label == chosen else others for label in labels})
     return Reply("The second paragraph settles it: the date given there rules out the other reading.")
-
-
-def _fitting(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Any:
-    """The plainest value that a JSON schema of the kind pydantic writes accepts."""
-    if "$ref" in schema:
-        schema = defs[schema["$ref"].rsplit("/", 1)[-1]]
-    schema = schema.get("anyOf", [schema])[0]
-    if "const" in schema or "enum" in schema:
-        return schema.get("const", *schema.get("enum", ())[:1])
-    kind = schema.get("type")
-    if kind == "object":
-        return {name: _fitting(part, defs) for name, part in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [_fitting(schema.get("items", {}), defs)] * max(1, schema.get("minItems", 1))
-    number = schema.get("minimum", schema.get("maximum", 0))
-    text = "text".ljust(schema.get("minLength", 0), ".")
-    return {"integer": number, "number": number, "boolean": True, "null": None}.get(str(kind), text)
 
 
 def _completion(body: Mapping[str, Any], reply: Reply, number: int) -> dict[str, Any]:
@@ -245,20 +236,15 @@ def _completion(body: Mapping[str, Any], reply: Reply, number: int) -> dict[str,
         ranked = sorted(reply.first_token.items(), key=lambda item: -item[1])
         tokens = [{"token": t, "logprob": math.log(p), "bytes": list(t.encode())} for t, p in ranked]
         choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens[: body.get("top_logprobs", 0)]}]}
-    prompt_tokens = sum(len(str(m["content"]).split()) for m in body["messages"])
-    completion_tokens = len(reply.text.split())
+    prompt, completion = sum(len(str(m["content"]).split()) for m in body["messages"]), len(reply.text.split())
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": body["model"],
         "choices": [choice],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
-        },
+        "usage": {**usage, "prompt_tokens_details": {"cached_tokens": reply.cached_tokens}},
     }
 
 
@@ -285,7 +271,12 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if fault.cut else data)
+            data = data[: len(data) // 2] if fault.cut else data
+            step = 1 if fault.pace_s else max(1, len(data))
+            for start in range(0, len(data), step):
+                self.wfile.write(data[start : start + step])
+                self.wfile.flush()
+                server._closing.wait(fault.pace_s)
             self.close_connection = fault.cut
 
         def log_message(self, format: str, *args: object) -> None:
