@@ -56,8 +56,9 @@ class Debate(Protocol):
         """Hear ``rounds`` rounds, then ask the judge."""
         options = self.options
         first, second = episode.assignment
-        names = {"debater_a": first, "debater_b": second} if options.committed else {}
-        judge = episode.seat("judge", defended={n: episode.question.labels[p] for n, p in names.items()})
+        sides = {"debater_a": first, "debater_b": second} if options.committed else {}
+        labels = episode.question.labels
+        judge = episode.seat("judge", defended={name: labels[p] for name, p in sides.items() if p is not None})
         debaters = [
             self._debater(episode, "debater_a", first, second),
             self._debater(episode, "debater_b", second, first),

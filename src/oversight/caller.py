@@ -52,7 +52,7 @@ class Caller:
         """
 
         def record(attempt: int, reply: ChatReply | None, failure: CallFailed | None, latency_s: float) -> None:
-            spent = reply or ChatReply(text="", finish_reason="", latency_s=latency_s)
+            spent = reply or (failure and failure.reply) or ChatReply(text="", finish_reason="", latency_s=latency_s)
             self._records.append(
                 CallRecord(
                     number=len(self._records),

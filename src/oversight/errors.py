@@ -7,6 +7,10 @@ positional arguments only, and those are its ``args``.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oversight.models.base import ChatReply
 
 __all__ = [
     "CallFailed",
@@ -77,13 +81,21 @@ class CallFailed(OversightError):
         failure: the class it is stored under.
         message: one line for a person; never holds a key or a prompt.
         retry_after: seconds the provider asked to wait, if it did.
+        reply: the reply that cannot be used, if one came: it was paid for.
     """
 
-    def __init__(self, failure: FailureClass, message: str, retry_after: float | None = None) -> None:
-        super().__init__(failure, message, retry_after)
+    def __init__(
+        self,
+        failure: FailureClass,
+        message: str,
+        retry_after: float | None = None,
+        reply: ChatReply | None = None,
+    ) -> None:
+        super().__init__(failure, message, retry_after, reply)
         self.failure = failure
         self.message = message
         self.retry_after = retry_after
+        self.reply = reply
 
     def __str__(self) -> str:
         return f"{self.failure.value}: {self.message}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 from oversight.digest import digest
@@ -16,12 +17,13 @@ from oversight.engine.worker import Bundle, Worker
 from oversight.errors import UsageError
 from oversight.record import EpisodeOutcome, EpisodeSpec
 
-__all__ = ["RayEngine"]
+__all__ = ["RayEngine", "probe"]
 
 _EPISODE_RETRIES = 3
 """How often an episode runs again because its worker died; a fault of its own is an outcome, not a death."""
 
 _FAR_BEHIND = 8
+_PROBE_S = 5.0
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -98,6 +100,21 @@ class RayEngine(Engine):
     def close(self) -> None:
         """Shut the private cluster down, or leave the one at ``address``."""
         self._ray.shutdown()
+
+
+def probe(address: str) -> None:
+    """Find out in seconds that nobody answers at ``address``; Ray itself keeps trying for minutes.
+
+    Raises:
+        UsageError: nobody does, or it is no address.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        raise UsageError(f"--address {address}: write it as HOST:PORT, as 'ray start' prints it")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
+    except OSError as error:
+        raise UsageError(f"--address {address}: no Ray cluster answers there: {error.strerror or error}") from None
 
 
 class _Actor:

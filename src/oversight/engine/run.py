@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from oversight.engine.base import Engine, LocalEngine
 from oversight.engine.drive import Driven, drive
+from oversight.engine.ray_engine import RayEngine, probe
 from oversight.engine.worker import Bundle
 from oversight.experiment.file import Experiment, load_experiment
 from oversight.experiment.plan import Plan, PlannedEpisode, build_plan
@@ -104,6 +105,7 @@ def run_experiment(
     """
     experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
     plan = build_plan(experiment, limit)
+    _check_reachable(plan, settings)
     with StoreWriter.open(settings.store) as writer:
         ids = [planned.spec.episode_id for planned in plan.episodes]
         judged, attempts = writer.judged(ids), writer.attempts(ids)
@@ -118,6 +120,14 @@ def run_experiment(
             detail = {"judged": driven.judged, "failed": len(driven.failed), "over_budget": driven.over_budget}
             writer.event(plan.run_id, "interrupted" if stopped else "finished", detail)
         return RunResult(plan.run_id, len(plan.episodes), len(judged), driven)
+
+
+def _check_reachable(plan: Plan, settings: RunSettings) -> None:
+    """What would stop the run at once is said before anything is written."""
+    for binding in plan.models.values():
+        binding.check()
+    if settings.address is not None:
+        probe(settings.address)
 
 
 def _interleaved(plan: Plan) -> list[PlannedEpisode]:
@@ -190,8 +200,6 @@ def _drive(
 def _engine(bundle: Bundle, settings: RunSettings) -> Engine:
     if settings.engine == "local":
         return LocalEngine(bundle)
-    from oversight.engine.ray_engine import RayEngine
-
     return RayEngine(bundle, workers=settings.workers, concurrency=settings.concurrency, address=settings.address)
 
 

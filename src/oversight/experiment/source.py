@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+import oversight
 from oversight.errors import UsageError
 from oversight.registry import nearest
 
@@ -52,20 +53,25 @@ class Source:
                 valid = f"; valid keys: {', '.join(known)}" if known else "; it takes none"
                 raise self.problem(place, f"unknown key{nearest(str(first['loc'][-1]), known) or valid}") from None
             message = first["msg"].removeprefix("Value error, ")
-            given = "" if first["type"] in ("missing", "value_error") else f", not {first['input']!r:.60}"
+            # A model's entry may hold a key where none belongs, so it is never repeated.
+            silent = first["type"] in ("missing", "value_error") or model.model_config.get("hide_input_in_errors")
+            given = "" if silent else f", not {first['input']!r:.60}"
             raise self.problem(place, message[0].lower() + message[1:] + given) from None
 
 
 def read_source(path: Path) -> tuple[dict[str, Any], Source]:
-    """Read a YAML file.
+    """Read a YAML file, or one of the shipped experiments by its bare name.
 
     Raises:
         UsageError: it is missing, no valid YAML, repeats a key, or is not a mapping.
     """
+    shipped = _shipped()
+    if not path.exists() and str(path) in shipped:
+        path = shipped[str(path)]
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        near = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        near = [*shipped, *(str(p) for p in path.parent.glob("*.yaml"))]
         raise UsageError(f"{path}: there is no such file{nearest(str(path), near)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
@@ -79,6 +85,12 @@ def read_source(path: Path) -> tuple[dict[str, Any], Source]:
     if not isinstance(data, dict):
         raise UsageError(f"{path}:1: an experiment file is a mapping with name, task, models and protocols")
     return data, Source(path, lines)
+
+
+def _shipped() -> dict[str, Path]:
+    """The experiments that come with the package, by name."""
+    folders = [Path(place) / "experiments" for place in oversight.__path__]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
 
 
 def _lines(node: yaml.Node | None, path: Path) -> dict[KeyPath, int]:

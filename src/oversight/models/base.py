@@ -128,6 +128,15 @@ class ChatModel(ABC):
         self.settings = settings
 
     @classmethod
+    def check(cls, settings: ModelSettings) -> None:
+        """See whether the model can be called from here, before anything is run.
+
+        Raises:
+            UsageError: it cannot, because a key is missing for example.
+        """
+        return None
+
+    @classmethod
     def prepare(cls, settings: ModelSettings, seed: int) -> object:
         """Do the work that precedes the first call; ``seed`` is the experiment's."""
         return None

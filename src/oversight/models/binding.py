@@ -46,6 +46,11 @@ class Binding(BaseModel):
         model, settings = self.checked()
         return model.price(settings, prompt_tokens, completion_tokens)
 
+    def check(self) -> None:
+        """Raise `UsageError` if the model cannot be called from here."""
+        model, settings = self.checked()
+        model.check(settings)
+
     def prepare(self) -> object:
         """Do what precedes the first call (see `ChatModel.prepare`)."""
         model, settings = self.checked()

@@ -55,9 +55,30 @@ class LiteLLMModel(ChatModel):
         if settings.belief != "logprob":
             self._ask_for_logprobs(0)
         self._takes_schema = True
-        name = self.settings.api_key_env
+        self.check(settings)
+
+    @classmethod
+    def check(cls, settings: ModelSettings) -> None:
+        """The variable that ``api_key_env`` names must be set.
+
+        Raises:
+            UsageError: it is not.
+        """
+        assert isinstance(settings, LiteLLMSettings)
+        name = settings.api_key_env
         if name and not os.environ.get(name):
             raise UsageError(f"model {settings.model}: api_key_env names {name}, which is not set: export {name}=…")
+
+    @classmethod
+    def price(cls, settings: ModelSettings, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What these tokens would cost, in US dollars, by the user's prices or LiteLLM's table; None if unknown."""
+        assert isinstance(settings, LiteLLMSettings)
+        if settings.input_cost_per_token is not None and settings.output_cost_per_token is not None:
+            return prompt_tokens * settings.input_cost_per_token + completion_tokens * settings.output_cost_per_token
+        with suppress(Exception):
+            costs = _load().cost_per_token(settings.model, prompt_tokens, completion_tokens)
+            return float(sum(costs))
+        return None
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one request with one call, or one more where the model rejects what was asked on top.
@@ -155,13 +176,11 @@ class LiteLLMModel(ChatModel):
             probs = first_token_probs(choice, request.choices)
             if probs is None:
                 self._ask_for_logprobs(0)
-        if failure := _useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras):
-            raise CallFailed(failure, f"finish_reason {finish_reason}, {len(text.split())} words")
         usage = getattr(response, "usage", None)
         details = getattr(usage, "prompt_tokens_details", None)
         prompt_tokens = getattr(usage, "prompt_tokens", 0) or 0
         completion_tokens = getattr(usage, "completion_tokens", 0) or 0
-        return ChatReply(
+        reply = ChatReply(
             text=text,
             finish_reason=finish_reason,
             choice_probs=probs,
@@ -173,12 +192,15 @@ class LiteLLMModel(ChatModel):
             cost_usd=self._cost(litellm, response, prompt_tokens, completion_tokens),
             latency_s=latency,
         )
+        if failure := _useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras):
+            # It was paid for all the same.
+            raise CallFailed(failure, f"finish_reason {finish_reason}, {len(text.split())} words", None, reply)
+        return reply
 
     def _cost(self, litellm: Any, response: Any, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars by the user's prices, else by LiteLLM's table; None where neither has one."""
-        prices = self.settings.input_cost_per_token, self.settings.output_cost_per_token
-        if prices[0] is not None and prices[1] is not None:
-            return prompt_tokens * prices[0] + completion_tokens * prices[1]
+        if self.settings.input_cost_per_token is not None:
+            return self.price(self.settings, prompt_tokens, completion_tokens)
         # The answering model's own name first: an Azure deployment's name says nothing about its price.
         for model in (None, self.settings.model):
             with suppress(Exception):

@@ -1,0 +1,192 @@
+"""Quotes: forgiving about looks, strict about words and numbers, never repaired."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from oversight.markup import escape, find
+from oversight.quotes import find_quotes, render_quoted, verify
+
+STORY = "The letter named the old mill - not the harbour; it cost 12 pounds, or 1,250.75 in all. He said: “No!”"
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "the old mill",
+        "THE OLD MILL",
+        "the old mill not the harbour",
+        "the  old\n mill,",
+        '"No!"',
+        "\u201cno\u201d",
+        "'No'",
+        "He said no",
+        "cost 12 pounds",
+        "1,250.75",
+        "the old mill - not the harbour; it cost 12 pounds",
+    ],
+)
+def test_case_spacing_and_punctuation_are_forgiven(quote: str) -> None:
+    assert verify(quote, STORY) is not None
+
+
+@pytest.mark.parametrize("quote", ["the new mill", "old the mill", "the old … harbour", "mill the harbour", "mil"])
+def test_other_words_or_another_order_are_not_verified(quote: str) -> None:
+    assert verify(quote, STORY) is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "material"),
+    [
+        ("1", "It cost 12 pounds"),
+        ("2", "It cost 12 pounds"),
+        ("250", "It cost 1,250"),
+        ("5", "It was -5 degrees"),
+        ("-5", "It was 5 degrees"),
+        ("3", "It was 3.5 degrees"),
+        ("35", "It was 3.5 degrees"),
+        ("a = b", "a < b"),
+        ("x + 1", "x * 1"),
+        ("a b", "a = b"),
+        ("a = b", "a \u2260 b"),
+    ],
+)
+def test_a_changed_number_or_operator_is_not_verified(quote: str, material: str) -> None:
+    assert verify(quote, material) is None
+
+
+def test_a_decimal_point_without_a_zero_is_not_forgiven() -> None:
+    assert verify("p = 5", "p = .5") is None
+
+
+def test_a_negated_equals_sign_is_not_forgiven() -> None:
+    assert verify("a = b", "a != b") is None
+
+
+def test_a_number_with_a_unicode_minus_keeps_its_sign() -> None:
+    assert verify("5 degrees", "It was \u22125 degrees") is None
+
+
+def test_a_number_is_not_found_in_a_longer_one_with_an_exponent() -> None:
+    assert verify("1", "1e5 people") is None
+
+
+def test_underscores_that_set_a_word_in_italics_are_forgiven() -> None:
+    assert verify("he really did", "he _really_ did") is not None
+
+
+def test_material_that_itself_holds_an_escape_can_be_quoted() -> None:
+    assert verify("a &lt;b> tag", "Write a &lt;b> tag.") is not None
+
+
+def test_letters_composed_in_another_way_are_the_same_letters() -> None:
+    assert verify("the caf\u00e9", "the cafe\u0301 closed") is not None
+
+
+def test_a_quote_of_material_that_was_shown_escaped_is_verified() -> None:
+    material = "Then <b>x</b> < 3 was written."
+    (quote,) = find_quotes(f"<quote>{escape('<b>x</b> < 3')}</quote>", material)
+    assert quote.verified
+
+
+def test_a_quote_without_words_is_not_verified() -> None:
+    assert verify(" … ", STORY) is None
+
+
+@pytest.mark.parametrize("material", [None, ""])
+def test_without_material_no_quote_is_verified(material: str | None) -> None:
+    assert [quote.verified for quote in find_quotes("<quote>the mill</quote>", material)] == [False]
+
+
+def test_offsets_point_at_the_quote_and_at_its_source() -> None:
+    text = 'As it says, <quote>THE OLD MILL — "not the harbour"</quote>, so yes.'
+    (quote,) = find_quotes(text, STORY)
+    assert text[quote.start : quote.end] == '<quote>THE OLD MILL — "not the harbour"</quote>'
+    assert STORY[quote.source_start : quote.source_end] == "the old mill - not the harbour"
+
+
+def test_the_source_of_a_repeated_passage_is_its_first_place() -> None:
+    assert verify("the mill", "the mill and the mill") == (0, 8)
+
+
+def test_an_invalid_quote_has_no_source() -> None:
+    (quote,) = find_quotes("<quote>the new mill</quote>", STORY)
+    assert (quote.verified, quote.source_start, quote.source_end) == (False, None, None)
+
+
+def test_an_invalid_quote_is_shown_as_it_was_written() -> None:
+    text = "<quote>the new mill, of 1,250.76</quote>"
+    shown = render_quoted(text, find_quotes(text, STORY))
+    assert shown == '<quote verified="no">the new mill, of 1,250.76</quote>'
+
+
+def test_a_valid_quote_is_shown_in_the_speakers_words() -> None:
+    text = "<quote>THE OLD MILL</quote>"
+    assert render_quoted(text, find_quotes(text, STORY)) == '<quote verified="yes">THE OLD MILL</quote>'
+
+
+def test_a_quote_may_span_lines() -> None:
+    text = "<quote>the old\nmill</quote>"
+    assert [quote.verified for quote in find_quotes(text, STORY)] == [True]
+
+
+def test_each_of_several_quotes_is_checked_on_its_own() -> None:
+    text = "<quote>the old mill</quote> but <quote>the new mill</quote> and <QUOTE>harbour</QUOTE>"
+    assert [quote.verified for quote in find_quotes(text, STORY)] == [True, False, True]
+
+
+@pytest.mark.parametrize("text", ["<quote>the old mill", "the old mill</quote>", "<quote", "</quote><quote>"])
+def test_an_unfinished_quote_is_plain_text(text: str) -> None:
+    assert render_quoted(text, find_quotes(text, STORY)) == escape(text)
+
+
+def test_a_quote_the_speaker_calls_verified_is_plain_text() -> None:
+    text = '<quote verified="yes">the new mill</quote>'
+    assert find("quote", render_quoted(text, find_quotes(text, STORY))) == []
+
+
+def test_a_quote_inside_a_quote_verifies_neither() -> None:
+    text = "<quote>the old <quote>mill</quote></quote>"
+    shown = render_quoted(text, find_quotes(text, STORY))
+    assert [element.attributes["verified"] for element in find("quote", shown)] == ["no"]
+
+
+words = st.text(st.characters(categories=("L", "Nd", "P", "S"), codec="utf-8"), min_size=1, max_size=8)
+
+
+@given(st.lists(words, min_size=1, max_size=12), st.data())
+def test_every_run_of_whole_words_verifies(material: list[str], data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(material) - 1))
+    end = data.draw(st.integers(start + 1, len(material)))
+    quote = " ".join(material[start:end])
+    assume(any(character.isalnum() for character in quote))
+    assert verify(quote, " ".join(material)) is not None
+
+
+@given(st.lists(words, min_size=1, max_size=12), st.data())
+def test_the_source_of_a_verified_quote_verifies_too(material: list[str], data: st.DataObject) -> None:
+    text = " ".join(material)
+    span = verify(data.draw(st.sampled_from(material)), text)
+    assume(span is not None)
+    assert span is not None
+    assert verify(text[slice(*span)], text) is not None
+
+
+@given(st.integers(), st.integers())
+def test_a_number_verifies_as_itself_alone(stated: int, written: int) -> None:
+    assert (verify(f"cost {stated} pounds", f"It cost {written} pounds.") is not None) == (stated == written)
+
+
+@given(st.decimals(0, 99, places=2), st.decimals(0, 99, places=2))
+def test_a_decimal_verifies_as_itself_alone(stated: object, written: object) -> None:
+    assert (verify(str(stated), f"It cost {written} pounds.") is not None) == (stated == written)
+
+
+def test_a_text_full_of_opening_tags_is_read_in_good_time() -> None:
+    started = time.perf_counter()
+    find_quotes("<quote>" * 8000, STORY)
+    assert time.perf_counter() - started < 1
