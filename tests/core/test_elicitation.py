@@ -42,7 +42,7 @@ async def test_a_label_without_probability_gets_none() -> None:
 
 
 async def test_probability_on_other_words_is_left_out() -> None:
-    assert (await decided(chosen(A=0.3, B=0.1, The=0.6), belief="logprob")).probs == (0.75, 0.25)
+    assert (await decided(chosen(A=0.3, B=0.1, The=0.6), belief="logprob")).probs == pytest.approx((0.75, 0.25))
 
 
 async def test_next_to_no_mass_on_the_labels_is_asked_again_in_words() -> None:

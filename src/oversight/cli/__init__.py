@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import click
+import typer
 
 from oversight.cli.app import app
 from oversight.cli.output import err, plain
@@ -17,13 +17,12 @@ def main() -> None:
     """Run the command and exit with its code; whatever the user did wrong is one line and exit code 2."""
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        _complain(error.format_message())
+    except (typer.TyperException, OversightError) as error:
+        # Typer's own errors say more in this than as a string: which option, and which one may have been meant.
+        explain = getattr(error, "format_message", error.__str__)
+        _complain(explain())
         code = 2
-    except OversightError as error:
-        _complain(str(error))
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
 

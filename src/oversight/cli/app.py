@@ -14,7 +14,6 @@ __all__ = ["app"]
 
 app = typer.Typer(
     help="Experiments in scalable oversight: does a protocol let a weak judge find the truth anyway?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -186,3 +185,25 @@ def tasks(
     from oversight.tasks.base import Task
 
     show_task(name) if name else list_plugins(Task)
+
+
+new = typer.Typer(help="Start something of your own.", rich_markup_mode=None)
+app.add_typer(new, name="new")
+
+
+@new.command("protocol")
+def new_protocol(name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _.")]) -> None:
+    """Write a working protocol with its prompts, its test and an experiment into a new folder NAME."""
+    from oversight.cli.scaffold import new_protocol as write
+
+    folder = write(name, Path())
+    out.print(
+        plain(f"wrote {folder}: run it with 'oversight run {folder / name}.yaml', test it with 'pytest {folder}'")
+    )
+
+
+@app.callback(invoke_without_command=True)
+@new.callback(invoke_without_command=True)
+def _help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())

@@ -1,1 +1,26 @@
-"""What plugin authors test with: scripted models, a conformance check, a loopback API server."""
+"""What plugin authors test with: a scripted model, a conformance check, and a loopback API server."""
+
+from oversight.testing.conformance import (
+    SAMPLE_QUESTION,
+    ConformanceError,
+    ForgeryFound,
+    HistoryChanged,
+    LeakFound,
+    check_protocol,
+)
+from oversight.testing.loopback import Fault, LoopbackServer, Reply
+from oversight.testing.scripted import Scripted, ScriptedModel
+
+__all__ = [
+    "SAMPLE_QUESTION",
+    "ConformanceError",
+    "Fault",
+    "ForgeryFound",
+    "HistoryChanged",
+    "LeakFound",
+    "LoopbackServer",
+    "Reply",
+    "Scripted",
+    "ScriptedModel",
+    "check_protocol",
+]

@@ -1,0 +1,48 @@
+"""``oversight new protocol NAME``: a working plugin, its prompts, its test and an experiment that runs it."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib import resources
+from pathlib import Path
+
+from oversight.errors import UsageError
+
+__all__ = ["new_protocol"]
+
+_FILES = {
+    "protocol.py.txt": "@name@.py",
+    "test_protocol.py.txt": "test_@name@.py",
+    "experiment.yaml.txt": "@name@.yaml",
+    "prompts/expert.j2": "prompts/expert.j2",
+    "prompts/argue.j2": "prompts/argue.j2",
+    "prompts/ask.j2": "prompts/ask.j2",
+}
+
+
+def new_protocol(name: str, parent: Path) -> Path:
+    """Write the plugin into a new folder ``parent/name`` and return the folder.
+
+    Raises:
+        UsageError: the name cannot name a Python module, or the folder exists.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise UsageError(f"'{name}' cannot name a protocol: use lower-case letters, digits and _, such as my_debate")
+    folder = parent / name
+    if folder.exists():
+        raise UsageError(f"{folder} exists already: choose another name, or remove it")
+    names = {"@name@": name, "@Class@": "".join(part.title() for part in name.split("_"))}
+    (folder / "prompts").mkdir(parents=True)
+    source = resources.files("oversight") / "scaffold"
+    for file, target in _FILES.items():
+        (folder / _filled(target, names)).write_text(
+            _filled((source / file).read_text(encoding="utf-8"), names), encoding="utf-8"
+        )
+    return folder
+
+
+def _filled(text: str, names: dict[str, str]) -> str:
+    for mark, name in names.items():
+        text = text.replace(mark, name)
+    return text

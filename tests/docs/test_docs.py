@@ -1,0 +1,103 @@
+"""The documentation is run, so that it cannot drift from what it documents."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oversight.analysis.report import GROUPS
+from oversight.cli.app import app
+from oversight.experiment.file import ExperimentFile, load_experiment
+from oversight.experiment.plan import build_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+COMMAND = [str(Path(sys.executable).with_name("oversight"))]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def write_critique(folder: Path) -> Path:
+    """The protocol of docs/writing-a-protocol.md with its prompts and experiment, in a folder of their own."""
+    page = "docs/writing-a-protocol.md"
+    protocol, test = blocks(page, "python")
+    (folder / "critique.py").write_text(protocol, encoding="utf-8")
+    (folder / "test_critique.py").write_text(test, encoding="utf-8")
+    rows = re.findall(r"^\| `(prompts/\w+\.j2)` \| (.*) \|$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    (folder / "prompts").mkdir()
+    for name, words in rows:
+        (folder / name).write_text(words, encoding="utf-8")
+    experiment = folder / "critique.yaml"
+    experiment.write_text(blocks(page, "yaml")[0], encoding="utf-8")
+    return experiment
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if target and not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("block", blocks("docs/experiment-file.md", "yaml"))
+def test_experiment_files_in_the_docs_can_be_planned(block: str, tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(block, encoding="utf-8")
+    assert build_plan(load_experiment(path), limit=2).episodes
+
+
+def test_every_key_of_an_experiment_file_is_documented() -> None:
+    page = (ROOT / "docs/experiment-file.md").read_text(encoding="utf-8")
+    undocumented = [name for name in ExperimentFile.model_fields if f"`{name}`" not in page]
+    assert undocumented in ([], ["description"])
+
+
+def test_the_protocol_in_the_docs_runs(tmp_path: Path) -> None:
+    experiment = write_critique(tmp_path)
+    ran = subprocess.run(
+        [*COMMAND, "run", str(experiment), "--engine", "local", "--limit", "3", "--store", str(tmp_path / "store")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "critique" in ran.stdout
+
+
+def test_the_test_in_the_docs_passes(tmp_path: Path) -> None:
+    write_critique(tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert [name for name in names if f"oversight {name}" not in readme] == []
+
+
+def test_every_shipped_experiment_says_what_to_expect_and_can_be_planned() -> None:
+    for path in sorted((ROOT / "experiments").glob("*.yaml")):
+        experiment = load_experiment(path)
+        assert "xpect" in experiment.file.description, path.name
+        assert build_plan(experiment, limit=1).episodes
+
+
+def test_the_columns_a_report_can_be_grouped_by_are_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [column for column in GROUPS if column not in readme] == []
