@@ -10,14 +10,22 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatReply
 
-__all__ = ["first_json_object", "from_choices", "from_samples", "from_statement", "instruction", "statement_schema"]
+__all__ = [
+    "even_statement",
+    "first_json_object",
+    "from_choices",
+    "from_samples",
+    "from_statement",
+    "instruction",
+    "statement_schema",
+]
 
 _MINIMUM_MASS = 0.05
 """Below this share of probability on the labels, the model was not answering with a label at all."""
@@ -46,6 +54,14 @@ def statement_schema(labels: Sequence[str]) -> dict[str, Any]:
         "required": [*labels, "abstain"],
         "additionalProperties": False,
     }
+
+
+def even_statement(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An even belief in the form that `statement_schema` asks for, or None if ``schema`` asks for something else."""
+    labels = [name for name in schema.get("properties", {}) if name != "abstain"]
+    if schema != statement_schema(labels):
+        return None
+    return {label: 1 / len(labels) for label in labels} | {"abstain": False}
 
 
 def from_choices(reply: ChatReply, labels: Sequence[str]) -> Belief:

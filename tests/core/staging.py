@@ -51,9 +51,7 @@ def stage(
         "judge": [judge] if judge else [],
         "strong": [strong] if isinstance(strong, ChatModel) else list(strong),
     }
-    return Episode(
-        question, templates=Templates(SOURCES | (templates or {})), cast=cast, assignment=assignment, **rest
-    )
+    return Episode(question, templates=Templates(SOURCES | (templates or {})), cast=cast, assignment=assignment, **rest)
 
 
 def prompt(request: ChatRequest) -> str:

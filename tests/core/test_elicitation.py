@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import assume, given
@@ -183,12 +184,10 @@ def test_every_statement_is_read_as_stated_or_refused(weights: list[float]) -> N
         assert belief.probs == pytest.approx([w / sum(weights) for w in weights])
 
 
-@given(st.text())
+@given(st.text() | st.text(alphabet='{}[]"AB:,.019- etruabsin', max_size=60))
 def test_any_text_is_read_or_unparsable(text: str) -> None:
-    try:
-        from_statement(ChatReply(text), "AB")
-    except CallFailed as failure:
-        assert failure.failure is FailureClass.UNPARSABLE
+    with suppress(CallFailed):
+        assert isinstance(from_statement(ChatReply(text), "AB"), Belief)
 
 
 # --- sampled labels

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from hypothesis import given, settings
@@ -107,7 +108,7 @@ def test_every_prompt_of_a_seat_begins_with_its_earlier_one(script: Script, seed
     _, model = run(script, seed)
     for seat in SEATS:
         prompts = [request.messages for request in model.requests(seat)]
-        for earlier, later in zip(prompts, prompts[1:], strict=False):
+        for earlier, later in pairwise(prompts):
             assert later[: len(earlier)] == earlier
 
 

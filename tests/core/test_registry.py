@@ -6,15 +6,18 @@ import pickle
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from staging import stage
 
 from oversight import Protocol, UsageError
 from oversight.models.base import ChatModel
 from oversight.registry import find_plugin, installed, nearest
 from oversight.tasks.base import Task
+from oversight.templates import Templates
 from oversight.testing.conformance import check_protocol
 
 SOLO = '''
@@ -107,8 +110,6 @@ def test_a_file_brings_the_prompts_beside_it(folder: Path) -> None:
 
 
 def test_a_protocol_from_a_file_can_be_checked(folder: Path) -> None:
-    from oversight.templates import Templates
-
     plugin = find_plugin(Protocol, "./solo.py:Solo", folder)
     check_protocol(plugin.load(Protocol)(), templates=Templates(plugin.prompts))
 
@@ -136,7 +137,9 @@ def test_a_function_is_no_protocol(folder: Path) -> None:
 
 def test_a_syntax_error_is_one_line_with_file_and_line(folder: Path) -> None:
     (folder / "solo.py").write_text("x = 1\ndef broken(:\n")
-    assert re.search(r"solo\.py: cannot be imported: SyntaxError: .*line 2", message(Protocol, "./solo.py:Solo", folder))
+    assert re.search(
+        r"solo\.py: cannot be imported: SyntaxError: .*line 2", message(Protocol, "./solo.py:Solo", folder)
+    )
 
 
 def test_an_error_of_several_lines_is_one_line(folder: Path) -> None:
@@ -208,13 +211,9 @@ def test_a_file_plugin_runs_where_its_file_is_not(folder: Path) -> None:
 
 
 def test_a_traceback_shows_the_line_of_a_plugin_whose_file_is_gone(folder: Path) -> None:
-    import traceback
-
     (folder / "solo.py").write_text(SOLO.replace('return await episode.seat("judge", brief="alone").decide()', "1 / 0"))
     plugin = find_plugin(Protocol, "./solo.py:Solo", folder)
     (folder / "solo.py").unlink()
-    from staging import stage
-
     with pytest.raises(ZeroDivisionError) as caught:
         plugin.load(Protocol)().run(stage()).send(None)  # type: ignore[attr-defined]
     assert "1 / 0" in "".join(traceback.format_exception(caught.value))

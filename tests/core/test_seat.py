@@ -243,7 +243,10 @@ async def test_calls_are_numbered_from_zero() -> None:
 async def test_a_retried_call_leaves_a_record_of_each_attempt() -> None:
     _, _, episode = cast(CallFailed(FailureClass.REFUSED, "no", 0.0), "well then")
     await episode.seat("expert", role="strong").speak("argue")
-    assert [(call.attempt, call.failure, call.detail) for call in episode.calls] == [(0, "refused", "no"), (1, None, None)]
+    assert [(call.attempt, call.failure, call.detail) for call in episode.calls] == [
+        (0, "refused", "no"),
+        (1, None, None),
+    ]
 
 
 async def test_a_failed_call_is_on_record_and_says_nothing() -> None:

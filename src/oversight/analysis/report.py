@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from oversight.analysis.calibration import expected_calibration_error
 from oversight.analysis.intervals import Interval, mean_difference, proportion
 from oversight.errors import UsageError
+from oversight.experiment.file import ReportSettings
 from oversight.registry import nearest
 from oversight.store import Store
 
@@ -84,9 +85,17 @@ class ReportRow(BaseModel):
 
 
 def report(
-    store: Store, runs: Sequence[str] = (), *, by: Sequence[str] | None = None, unit: Unit | None = None
+    store: Store,
+    runs: Sequence[str] = (),
+    *,
+    by: Sequence[str] | None = None,
+    unit: Unit | None = None,
+    detail: bool = False,
 ) -> list[ReportRow]:
     """The rows of a report on some runs, by default all; each run as its experiment asks unless told otherwise.
+
+    With ``detail``, the rows are split further by the columns the experiment names for that; a run whose
+    experiment names none has none.
 
     Raises:
         UsageError: there is no such run or column, or the store has no run.
@@ -100,16 +109,14 @@ def report(
     rows: list[ReportRow] = []
     for run_id, experiment in known.itertuples(index=False):
         if not runs or run_id in runs:
-            rows += _run_rows(store, str(run_id), json.loads(experiment), by, unit)
+            asked = ReportSettings.model_validate(json.loads(experiment).get("report") or {})
+            columns = [*(by or asked.by), *(asked.detail if detail else ())]
+            if not detail or asked.detail:
+                rows += _run_rows(store, str(run_id), json.loads(experiment), columns, unit or asked.unit)
     return rows
 
 
-def _run_rows(
-    store: Store, run: str, experiment: dict[str, Any], by: Sequence[str] | None, unit: Unit | None
-) -> list[ReportRow]:
-    wanted = experiment.get("report") or {}
-    by = list(by or wanted.get("by") or ("arm",))
-    counted: Unit = unit or wanted.get("unit") or "episode"
+def _run_rows(store: Store, run: str, experiment: dict[str, Any], by: list[str], unit: Unit) -> list[ReportRow]:
     for column in by:
         if column not in GROUPS:
             raise UsageError(f"--by {column}: no such column{nearest(column, GROUPS)}; columns: {', '.join(GROUPS)}")
@@ -119,8 +126,8 @@ def _run_rows(
     for key, part in asked.groupby(by, sort=False, dropna=False):
         group = dict(zip(by, (str(value) for value in key), strict=True))
         members = judged[judged["episode_id"].isin(part["episode_id"])]
-        row = _row(run, group, part, members, counted)
-        if counted == "episode" and baseline is not None:
+        row = _row(run, group, part, members, unit)
+        if unit == "episode" and baseline is not None:
             row = row.model_copy(update=_difference(members, baseline))
         rows.append(row.model_copy(update={"published": _published(experiment, row)}))
     return rows

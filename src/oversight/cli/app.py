@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,20 +21,6 @@ app = typer.Typer(
 DONE, SOME_FAILED, OVER_BUDGET, INTERRUPTED = 0, 1, 3, 130
 
 _LISTED_FAILURES = 5
-
-
-class EngineName(StrEnum):
-    """Where episodes run."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
-class UnitName(StrEnum):
-    """What a report counts."""
-
-    EPISODE = "episode"
-    CLUSTER = "cluster"
 
 
 _File = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")]
@@ -57,7 +42,7 @@ def run(
     overrides: _Set = None,
     limit: _Limit = None,
     store: _Store = _STORE,
-    engine: Annotated[EngineName, typer.Option(help="Where episodes run.")] = EngineName.RAY,
+    engine: Annotated[Literal["local", "ray"], typer.Option(help="Where episodes run.")] = "ray",
     address: Annotated[str | None, typer.Option(help="A running Ray cluster, as 'ray start' prints it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray workers; by default one per CPU.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 64,
@@ -72,11 +57,13 @@ def run(
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
-    settings = RunSettings(store, engine.value, address, workers, concurrency, max_cost)
+    settings = RunSettings(store, engine, address, workers, concurrency, max_cost)
     result = run_experiment(
         experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch
     )
-    print_report(report(open_store(store), [result.run_id]), Format.TABLE)
+    opened = open_store(store)
+    print_report(report(opened, [result.run_id]), Format.TABLE)
+    print_report(report(opened, [result.run_id], detail=True), Format.TABLE)
     driven = result.driven
     done = driven.judged + len(driven.failed)
     out.print(
@@ -126,7 +113,7 @@ def report(
     store: _Store = _STORE,
     runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
-    unit: Annotated[UnitName | None, typer.Option(help="What is right or wrong as one.")] = None,
+    unit: Annotated[Literal["episode", "cluster"] | None, typer.Option(help="What is right or wrong as one.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
@@ -135,7 +122,10 @@ def report(
     from oversight.store import open_store
 
     columns = [column.strip() for column in by.split(",")] if by else None
-    print_report(report_on(open_store(store), runs or (), by=columns, unit=unit.value if unit else None), form)
+    opened = open_store(store)
+    print_report(report_on(opened, runs or (), by=columns, unit=unit), form)
+    if form is Format.TABLE and not columns:
+        print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
 
 
 @app.command()

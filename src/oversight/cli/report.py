@@ -104,7 +104,7 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
     methods: dict[str, list[str]] = {}
     for row in rows:
         if row.interval:
-            methods.setdefault(row.interval, []).append(" ".join(row.group.values()))
+            methods.setdefault(row.interval, []).append("/".join(row.group.values()))
     found = "; ".join(f"{method} ({', '.join(arms)})" for method, arms in methods.items())
     notes = [f"Intervals: {found or 'none yet'}."]
     if any(row.unit == "cluster" for row in rows):

@@ -113,12 +113,13 @@ def run_experiment(
         bundle = _bundle(plan, pending)
         _begin(writer, experiment, plan)
         driven = Driven()
-        if pending:
-            with _recorded(writer, plan.run_id), _watching(watch, plan, settings.store, len(pending)):
-                driven = _drive(pending, bundle, plan, writer, settings)
-            stopped = driven.interrupted or driven.over_budget
-            detail = {"judged": driven.judged, "failed": len(driven.failed), "over_budget": driven.over_budget}
-            writer.event(plan.run_id, "interrupted" if stopped else "finished", detail)
+        with _recorded(writer, plan.run_id):
+            if pending:
+                with _watching(watch, plan, settings.store, len(pending)):
+                    driven = _drive(pending, bundle, plan, writer, settings)
+        stopped = driven.interrupted or driven.over_budget
+        detail = {"judged": driven.judged, "failed": len(driven.failed), "over_budget": driven.over_budget}
+        writer.event(plan.run_id, "interrupted" if stopped else "finished", detail)
         return RunResult(plan.run_id, len(plan.episodes), len(judged), driven)
 
 

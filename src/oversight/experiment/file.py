@@ -31,9 +31,11 @@ class ReportSettings(_Strict):
         by: the columns that make a row.
         unit: what is counted as right or wrong: every episode, or a whole cluster of questions, which is
             right only if each of its episodes with the same honest seat is (Irving et al. 2018).
+        detail: columns by which a second table, for people, splits the rows further.
     """
 
     by: tuple[str, ...] = ("arm",)
+    detail: tuple[str, ...] = ()
     unit: Literal["episode", "cluster"] = "episode"
 
 

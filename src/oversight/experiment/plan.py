@@ -114,7 +114,7 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
 
 def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
     """Tells runs of one name apart by what was asked of what code and data, but not by how much of it."""
-    asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description", "report")}
+    asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description")}
     task = {key: value for key, value in experiment.file.task.items() if key != "limit"}
     return digest([{**asked, "task": task}, [arm.protocol.version for arm in plan.arms], questions], length=8)
 

@@ -45,7 +45,7 @@ def rehearse(
     protocol: ProtocolBinding, cast: Mapping[str, Sequence[Binding]], items: Sequence[Item], seed: int
 ) -> Rehearsal:
     """Run ``protocol`` on each of ``items`` with rehearsal models in every role."""
-    models = {role: RehearsalModel(ModelSettings(model=bound[0].name)) for role, bound in cast.items()}
+    models = {role: RehearsalModel(_as_elicited(bound[0])) for role, bound in cast.items()}
     reads_assigned, error = False, None
     for item in items:
         instance = protocol.create()
@@ -68,3 +68,9 @@ def rehearse(
         for role, model in models.items()
     }
     return Rehearsal(reads_assigned, expected, error)
+
+
+def _as_elicited(binding: Binding) -> ModelSettings:
+    """What a rehearsal needs to know of a model: its name, and how its beliefs are elicited."""
+    settings = binding.checked()[1]
+    return ModelSettings(model=settings.model, belief=settings.belief, belief_samples=settings.belief_samples)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["CallRecord", "ChatMessage", "ChatModel", "ChatReply", "ChatRequest", "ModelSettings"]
 
@@ -109,8 +109,8 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    belief: str = "logprob"
-    belief_samples: int = 5
+    belief: Literal["logprob", "stated", "sampled"] = "logprob"
+    belief_samples: int = Field(5, ge=1)
 
 
 class ChatModel(ABC):

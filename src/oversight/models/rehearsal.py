@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from oversight.elicitation import even_statement
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 
 __all__ = ["RehearsalModel", "fitting", "fitting_reply"]
@@ -45,8 +46,8 @@ def fitting_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:
 
 
 def fitting(schema: Mapping[str, Any], words: str = _WORDS) -> Any:
-    """The plainest value that fits a JSON schema as pydantic writes them, with ``words`` for its texts."""
-    return _fit(schema, schema.get("$defs", {}), words)
+    """The plainest value that fits a JSON schema, with ``words`` for its texts; an even belief if it asks for one."""
+    return even_statement(schema) or _fit(schema, schema.get("$defs", {}), words)
 
 
 def _fit(schema: Mapping[str, Any], definitions: Mapping[str, Any], words: str) -> Any:

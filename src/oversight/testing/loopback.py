@@ -20,6 +20,7 @@ __all__ = ["Fault", "LoopbackServer", "Received", "Reply", "Responder", "default
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _LABEL = re.compile(r"^\s*\(?([A-Z])[).:]", re.MULTILINE)
+_CHOICES = re.compile(r"nothing else: ([A-Z](?:, [A-Z])*)\.\s*$")
 
 
 class Reply(NamedTuple):
@@ -212,14 +213,15 @@ class LoopbackServer:
 def default_responder(body: Mapping[str, Any]) -> Reply:
     """Answer plausibly, the same for the same request: an object that fits, a labelled answer, or prose.
 
-    A request with ``logprobs`` whose last message lists labels (``A)``, ``(A)`` or ``A.`` at a line's start)
-    gets one of them, chosen by the message's hash, with probabilities.
+    A request with ``logprobs`` whose last message lists labels (as the framework does, or ``A)``, ``(A)`` or ``A.``
+    at a line's start) gets one of them, chosen by the message's hash, with probabilities.
     """
     prompt = str(body["messages"][-1]["content"])
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     if schema is not None:
         return Reply(json.dumps(fitting(schema)))
-    labels = sorted(set(_LABEL.findall(prompt)))
+    asked = _CHOICES.search(prompt)
+    labels = asked[1].split(", ") if asked else sorted(set(_LABEL.findall(prompt)))
     if body.get("logprobs") and labels:
         chosen = labels[int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % len(labels)]
         others = 0.3 / max(1, len(labels) - 1)

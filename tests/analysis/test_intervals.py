@@ -1,0 +1,164 @@
+"""Intervals against published numbers, other software, and simulated truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from oversight.analysis.intervals import mean_difference, proportion
+
+
+def outcomes(right: int, n: int) -> list[bool]:
+    return [True] * right + [False] * (n - right)
+
+
+def correlated(rng: np.random.Generator, clusters: int, size: int, share: float) -> tuple[np.ndarray, list[int]]:
+    """Outcomes of clusters whose own shares vary a lot around ``share``."""
+    own = rng.beta(share * 1.5, (1 - share) * 1.5, clusters)
+    return (rng.random((clusters, size)) < own[:, None]).ravel(), np.repeat(np.arange(clusters), size).tolist()
+
+
+# --- independent outcomes
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    # Newcombe (1998), Statistics in Medicine 17:857-872, table I, method 3.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_independent_outcomes_get_the_published_wilson_interval(right: int, n: int, low: float, high: float) -> None:
+    found = proportion(outcomes(right, n), range(n))
+    assert (round(found.low, 4), round(found.high, 4), found.method) == (low, high, "wilson")
+
+
+@given(st.integers(1, 300), st.data())
+def test_independent_outcomes_get_scipys_wilson_interval(n: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(0, n))
+    expected = binomtest(right, n).proportion_ci(method="wilson")
+    assert proportion(outcomes(right, n), range(n))[:2] == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize("right", [0, 20])
+def test_all_wrong_or_all_right_still_leaves_doubt(right: int) -> None:
+    found = proportion(outcomes(right, 20), range(20))
+    assert 0 <= found.low < found.high <= 1
+
+
+# --- clustered outcomes
+
+
+def test_two_opposite_clusters_say_nothing() -> None:
+    # The resampled share is 0, 1/2 or 1 with probability 1/4, 1/2, 1/4.
+    assert proportion([True, True, False, False], ["a", "a", "b", "b"])[:2] == (0.0, 1.0)
+
+
+def test_the_clustered_interval_says_its_method_and_the_number_of_clusters() -> None:
+    assert proportion([True, True, False, True], [1, 1, 2, 2]).method == "cluster bootstrap, 2 clusters"
+
+
+def test_the_clustered_interval_is_about_the_analytic_one() -> None:
+    rng = np.random.default_rng(1)
+    right, clusters = correlated(rng, clusters=250, size=4, share=0.6)
+    sums = right.reshape(250, 4).sum(axis=1)
+    share = right.mean()
+    # Liang and Zeger (1986): residuals are summed within clusters before they are squared.
+    error = np.sqrt(250 / 249 * ((sums - share * 4) ** 2).sum()) / right.size
+    found = proportion(right, clusters)
+    assert found[:2] == pytest.approx((share - 1.96 * error, share + 1.96 * error), abs=0.1 * error)
+
+
+def test_the_clustered_interval_weighs_clusters_by_their_size() -> None:
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(1, 12, 250)
+    own = rng.random(250)
+    right = np.concatenate([rng.random(n) < p for n, p in zip(sizes, own, strict=True)])
+    sums = np.array([part.sum() for part in np.split(right, np.cumsum(sizes)[:-1])])
+    share = right.mean()
+    error = np.sqrt(250 / 249 * ((sums - share * sizes) ** 2).sum()) / right.size
+    found = proportion(right, np.repeat(np.arange(250), sizes).tolist())
+    assert found[:2] == pytest.approx((share - 1.96 * error, share + 1.96 * error), abs=0.15 * error)
+
+
+def test_correlated_outcomes_get_a_wider_interval_than_independent_ones() -> None:
+    right, clusters = correlated(np.random.default_rng(3), clusters=60, size=6, share=0.6)
+    clustered, naive = proportion(right, clusters), proportion(right, range(right.size))
+    assert clustered.high - clustered.low > 1.5 * (naive.high - naive.low)
+
+
+def test_repeating_every_outcome_proves_nothing_more() -> None:
+    right = np.random.default_rng(4).random(80) < 0.6
+    once = proportion(right, range(80))
+    thrice = proportion(np.repeat(right, 3), np.repeat(np.arange(80), 3).tolist())
+    assert thrice.high - thrice.low == pytest.approx(once.high - once.low, rel=0.1)
+
+
+def test_clusters_without_spread_count_as_one_observation_each() -> None:
+    found = proportion([True] * 12, [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4])
+    expected = binomtest(4, 4).proportion_ci(method="wilson")
+    assert found[:2] == pytest.approx((expected.low, expected.high))
+    assert found.method == "wilson on 4 clusters"
+
+
+def test_the_same_data_gives_the_same_interval() -> None:
+    right, clusters = correlated(np.random.default_rng(5), clusters=20, size=3, share=0.5)
+    assert proportion(right, clusters) == proportion(right, clusters)
+
+
+def test_the_order_of_outcomes_does_not_matter() -> None:
+    right, clusters = correlated(np.random.default_rng(6), clusters=20, size=3, share=0.5)
+    shuffled = np.random.default_rng(7).permutation(right.size)
+    assert proportion(right[shuffled], [clusters[place] for place in shuffled]) == proportion(right, clusters)
+
+
+def test_the_clustered_interval_covers_the_truth_about_as_often_as_it_says_and_the_naive_one_does_not() -> None:
+    rng = np.random.default_rng(8)
+    covered = naive = 0
+    for _ in range(300):
+        right, clusters = correlated(rng, clusters=50, size=6, share=0.6)
+        for_clusters, for_outcomes = proportion(right, clusters), proportion(right, range(right.size))
+        covered += for_clusters.low <= 0.6 <= for_clusters.high
+        naive += for_outcomes.low <= 0.6 <= for_outcomes.high
+    assert 0.90 <= covered / 300 <= 0.99
+    assert naive / 300 < 0.85
+
+
+# --- paired differences
+
+
+def test_the_difference_of_two_opposite_clusters_says_nothing() -> None:
+    found = mean_difference([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"])
+    assert found == (0.0, 1.0, "paired cluster bootstrap, 2 clusters")
+
+
+def test_differences_without_spread_say_so() -> None:
+    assert mean_difference([0.5, 0.5, 0.5], "abc") == (0.5, 0.5, "no spread in 3 clusters")
+
+
+def test_the_interval_of_a_mean_difference_is_about_students() -> None:
+    differences = np.random.default_rng(9).normal(0.1, 0.5, 400)
+    error = differences.std(ddof=1) / 20
+    found = mean_difference(differences.tolist(), range(400))
+    centre = differences.mean()
+    assert found[:2] == pytest.approx((centre - 1.96 * error, centre + 1.96 * error), abs=0.1 * error)
+
+
+def test_repeating_every_difference_proves_nothing_more() -> None:
+    differences = np.random.default_rng(10).normal(0.1, 0.5, 60)
+    once = mean_difference(differences.tolist(), range(60))
+    twice = mean_difference(np.repeat(differences, 2).tolist(), np.repeat(np.arange(60), 2).tolist())
+    assert twice[:2] == pytest.approx(once[:2])
+
+
+def test_the_difference_keeps_its_sign() -> None:
+    differences = np.random.default_rng(11).normal(0.5, 0.2, 50)
+    found = mean_difference((-differences).tolist(), range(50))
+    assert found.high < 0
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=30))
+def test_a_mean_difference_lies_in_its_interval(differences: list[float]) -> None:
+    found = mean_difference(differences, range(len(differences)))
+    assert found.low - 1e-9 <= np.mean(differences) <= found.high + 1e-9
