@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from oversight.cli.output import err, plain
 from oversight.engine.run import Watching
+from oversight.errors import StoreError
 from oversight.store import Store
 
 __all__ = ["watch"]
@@ -64,7 +66,9 @@ def _poll(
     last = False
     while not last:
         last = ended.wait(next(pauses))
-        show(_standings(run.store, run.run_id), time.monotonic() - started)
+        # A store too busy to answer costs one update of the display, never the run.
+        with suppress(StoreError):
+            show(_standings(run.store, run.run_id), time.monotonic() - started)
 
 
 def _bars(run: Watching, ended: threading.Event) -> None:

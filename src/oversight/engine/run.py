@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from oversight.aio import run_sync
 from oversight.engine.base import Engine, LocalEngine
 from oversight.engine.drive import Driven, drive
 from oversight.engine.ray_engine import RayEngine, probe
@@ -178,10 +180,7 @@ def _drive(
 
     async def driving(engine: Engine) -> Driven:
         stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-        try:
+        with _stopped_by_signals(stop):
             return await drive(
                 pending,
                 engine,
@@ -190,12 +189,23 @@ def _drive(
                 stop=stop,
                 budget_usd=budget,
             )
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
     with _engine(bundle, settings) as engine:
-        return asyncio.run(driving(engine))
+        return run_sync(driving(engine))
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set ``stop``; in a notebook's thread they keep their usual meaning."""
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    loop = asyncio.get_running_loop()
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _engine(bundle: Bundle, settings: RunSettings) -> Engine:

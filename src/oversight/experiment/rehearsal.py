@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from oversight.aio import run_sync
 from oversight.digest import draw
 from oversight.episode import Episode
 from oversight.models.base import ModelSettings
@@ -58,7 +58,7 @@ def rehearse(
             assignment=asked[0] if asked else (0,),
         )
         try:
-            asyncio.run(instance.run(episode))
+            run_sync(instance.run(episode))
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}"
         reads_assigned |= episode.reads_assigned

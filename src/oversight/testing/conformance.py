@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from oversight.aio import run_sync
 from oversight.digest import draw
 from oversight.episode import Episode
 from oversight.errors import OversightError
@@ -127,7 +128,7 @@ def check_protocol(
             model = _HostileModel(log, hostile, delays)
             cast = {role: (model,) for role in protocol.roles}
             episode = Episode(question, templates=sources, cast=cast, options=protocol.options, assignment=sides)
-            verdict = asyncio.run(type(protocol)(protocol.options).run(episode))
+            verdict = run_sync(type(protocol)(protocol.options).run(episode))
             return _Trial(episode.messages, log, verdict)
 
         once = trial(None)
