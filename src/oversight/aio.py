@@ -1,13 +1,13 @@
-"""Running a coroutine from code that is not one, in a notebook too."""
+"""Two ways of waiting that the standard library leaves to its users."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["run_sync"]
+__all__ = ["all_of", "run_sync"]
 
 T = TypeVar("T")
 
@@ -20,3 +20,12 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
+
+
+async def all_of(*parts: Awaitable[T]) -> list[T]:
+    """Await everything; only when all have ended is the first failure raised, because the others are paid for."""
+    results = await asyncio.gather(*parts, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

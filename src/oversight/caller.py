@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from oversight.errors import CallFailed
@@ -78,17 +78,18 @@ class Caller:
         reply = await call_with_retries(self.model, request, record)
         return Answered(reply, len(self._records) - 1)
 
-    def read(self, answered: Answered, reader: Callable[[ChatReply], T]) -> T:
-        """Read a reply; one that cannot be read is marked so in its call's record, with its first words.
+    def read(self, answered: Sequence[Answered], reader: Callable[[list[ChatReply]], T]) -> T:
+        """Read one reply or several; what cannot be read is marked so in its call's record, with its first words.
 
         Raises:
             CallFailed: the reader's.
         """
         try:
-            return reader(answered.reply)
+            return reader([each.reply for each in answered])
         except CallFailed as failure:
-            detail = f"{failure.message}; the reply begins: {answered.reply.text}"[:_DETAIL]
-            self._records[answered.call] = self._records[answered.call].model_copy(
-                update={"failure": failure.failure.value, "detail": detail}
-            )
+            for reply, call in answered:
+                detail = f"{failure.message}; the reply begins: {reply.text}"[:_DETAIL]
+                self._records[call] = self._records[call].model_copy(
+                    update={"failure": failure.failure.value, "detail": detail}
+                )
             raise

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
@@ -29,6 +30,11 @@ __all__ = [
 
 _MINIMUM_MASS = 0.05
 """Below this share of probability on the labels, the model was not answering with a label at all."""
+
+_NAMES_ONE = re.compile(
+    r"(?:(?:the |my )?answer(?: is)?\W{0,4})?\W*(?P<label>[A-Z])\W*(?:\).*)?", re.IGNORECASE | re.DOTALL
+)
+"""A reply that is a label, alone, after "the answer is", or in front of its answer as in "B) the mill"."""
 
 _NEAR_ONE = ((0.9, 1.1), (90.0, 110.0))
 """Stated probabilities are scaled to 1 if they sum to about 1, or to about 100 per cent; else they are unreadable."""
@@ -87,13 +93,13 @@ def from_statement(reply: ChatReply, labels: Sequence[str]) -> Belief:
     if stated.get("abstain") is True:
         return Belief(probs=None, source=BeliefSource.STATED, status=BeliefStatus.ABSTAINED)
     values = [stated.get(label) for label in labels]
-    weights = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(weights) < len(labels) or not any(low <= sum(weights) <= high for low, high in _NEAR_ONE):
-        raise _unparsable("the reply does not give every answer a probability")
     try:
-        return Belief.from_weights(weights, BeliefSource.STATED)
-    except ValueError as error:
+        weights = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(weights) == len(labels) and any(low <= sum(weights) <= high for low, high in _NEAR_ONE):
+            return Belief.from_weights(weights, BeliefSource.STATED)
+    except (OverflowError, ValueError) as error:
         raise _unparsable(str(error)) from None
+    raise _unparsable("the reply does not give every answer a probability")
 
 
 def from_samples(replies: Sequence[ChatReply], labels: Sequence[str]) -> Belief:
@@ -102,8 +108,8 @@ def from_samples(replies: Sequence[ChatReply], labels: Sequence[str]) -> Belief:
     Raises:
         CallFailed: unparsable, because not one of them did.
     """
-    named = [set(re.findall(r"\b[A-Z]\b", reply.text)) & set(labels) for reply in replies]
-    votes = Counter(next(iter(found)) for found in named if len(found) == 1)
+    named = [_NAMES_ONE.fullmatch(reply.text.strip()) for reply in replies]
+    votes = Counter(match["label"] for match in named if match and match["label"] in labels)
     if not votes:
         raise _unparsable("no sampled reply names exactly one answer")
     shares = [votes[label] / votes.total() for label in labels]
@@ -116,15 +122,27 @@ def first_json_object(text: str) -> dict[str, Any]:
     Raises:
         CallFailed: unparsable, because there is none.
     """
-    decoder = json.JSONDecoder()
-    for match in re.finditer(r"\{", text):
-        try:
-            value, _ = decoder.raw_decode(text, match.start())
-        except (json.JSONDecodeError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            return value
+    start = text.find("{")
+    while start >= 0:
+        end = _closing(text, start)
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text[start : end + 1])
+            if isinstance(value, dict):
+                return value
+        # What stands inside an object that cannot be read is not what was stated; doubled braces are just that.
+        doubled = text[start + 1 :].lstrip().startswith("{")
+        start = text.find("{", (start if doubled else max(end, start)) + 1)
     raise _unparsable("the reply holds no JSON object")
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the brace that opens at ``start`` is closed, or -1; braces inside strings do not count."""
+    depth = 0
+    for match in re.compile(r'"(?:[^"\\]|\\.)*"|[{}]').finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.start()
+    return -1
 
 
 def _unparsable(message: str) -> CallFailed:

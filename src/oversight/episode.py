@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from oversight.aio import all_of
 from oversight.caller import Caller
 from oversight.digest import draw
 from oversight.errors import ProtocolError
@@ -38,6 +40,8 @@ class _Thread:
     before: tuple[Message, ...] = ()
     own: list[Message] = field(default_factory=list)
     gathers: int = 0
+    seated: Counter[str] = field(default_factory=Counter)
+    """How many seats of each role were opened before, as far as this branch knows."""
 
 
 _current: ContextVar[_Thread | None] = ContextVar("oversight_thread", default=None)
@@ -75,7 +79,7 @@ class Episode:
         self._cast = cast
         self._seed = seed
         self._repeat = repeat
-        self._seats: dict[str, str] = {}
+        self._seats: set[str] = set()
         self._root = _Thread(self)
 
     @property
@@ -146,8 +150,9 @@ class Episode:
             raise ProtocolError(f"the experiment binds no model to role '{role or name}'")
         if not _SEAT_NAME.fullmatch(name) or name in self._seats or name == PROTOCOL:
             raise ProtocolError(f"a seat cannot be called '{name}': taken, or not lower-case letters, digits, _.-")
-        taken = list(self._seats.values()).count(role or name)
-        self._seats[name] = role or name
+        self._seats.add(name)
+        subject = self.question if question is None else question
+        _check_side(name, subject, argues, against)
         side = Side(
             seat=name,
             argues=argues,
@@ -156,11 +161,10 @@ class Episode:
         )
         if (argues, against, open) != (None, None, False):
             self.sides.append(side)
-        subject = self.question if question is None else question
         self._brief(name, brief, subject, _stance(side, subject, chooses=open), values, sees_solutions)
         if sees_material and self.question.material is not None:
             self._tell(name, Kind.MATERIAL, self.question.material)
-        caller = Caller(models[taken % len(models)], name, role or name, self._repeat, self.calls)
+        caller = Caller(models[self._next_of(role or name) % len(models)], name, role or name, self._repeat, self.calls)
         return Seat(self, name, caller, subject.labels if isinstance(subject, Question) else ())
 
     async def gather(self, *parts: Coroutine[Any, Any, T]) -> list[T]:
@@ -172,15 +176,18 @@ class Episode:
         here = self._thread
         number, here.gathers = here.gathers, here.gathers + 1
         before = self.messages
-        threads = [_Thread(self, (*here.path, number, place), before) for place in range(len(parts))]
+        threads = [
+            _Thread(self, (*here.path, number, place), before, seated=Counter(here.seated))
+            for place in range(len(parts))
+        ]
         tasks = [asyncio.create_task(_inside(thread, part)) for thread, part in zip(threads, parts, strict=True)]
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for thread in threads:
-            here.own.extend(thread.own)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return [result for result in results if not isinstance(result, BaseException)]
+        seated = Counter(here.seated)
+        try:
+            return await all_of(*tasks)
+        finally:
+            for thread in threads:
+                here.own.extend(thread.own)
+                here.seated += thread.seated - seated
 
     def add(self, *messages: Message) -> None:
         """Append to the transcript; seats do this for a protocol."""
@@ -190,6 +197,13 @@ class Episode:
         """Fill in one of the protocol's templates; ``question``, ``labels`` and ``options`` are always there."""
         always = {"question": self.question, "labels": self.question.labels, "options": self.options}
         return self._templates.render(template, {**always, **values})
+
+    def _next_of(self, role: str) -> int:
+        """Which of a role's models the next seat takes: by order of opening and of branches, not of answering."""
+        thread = self._thread
+        number = thread.seated[role] + sum(thread.path[1::2])
+        thread.seated[role] += 1
+        return number
 
     @property
     def _thread(self) -> _Thread:
@@ -220,6 +234,14 @@ class Episode:
 async def _inside(thread: _Thread, part: Coroutine[Any, Any, T]) -> T:
     _current.set(thread)
     return await part
+
+
+def _check_side(name: str, subject: Question | str, argues: int | None, against: int | str | None) -> None:
+    """A side must be one of the answers that the seat is shown."""
+    for place in (argues, None if against == "others" else against):
+        answers = len(subject.answers) if isinstance(subject, Question) else 0
+        if place is not None and not (isinstance(place, int) and 0 <= place < answers):
+            raise ProtocolError(f"seat '{name}' cannot take side {place!r}: its question has {answers} answers")
 
 
 def _stance(side: Side, subject: Question | str, *, chooses: bool) -> Trusted | None:

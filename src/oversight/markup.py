@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 __all__ = ["Element", "Trusted", "escape", "find", "tag", "unescape"]
 
-# A '<' starts a tag unless white space, a digit or '=' follows, as in "x < 3": nothing else is spared, so
-# an invisible character after the '<' does not slip through.
-_OPENING = re.compile(r"<(?=[^\s\d=])")
+# A '<' starts a tag unless white space, a digit or '=' follows, as in "x < 3": nothing else is spared, so neither an
+# invisible character after the '<' slips through, nor one at the end that another text will follow.
+_OPENING = re.compile(r"<(?![\s\d=])")
 
 
 class Trusted(str):

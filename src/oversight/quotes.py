@@ -18,8 +18,14 @@ from oversight.markup import escape, tag, unescape
 
 __all__ = ["Quote", "find_quotes", "render_quoted", "verify"]
 
-_QUOTE = re.compile(r"<quote>(.*?)</quote>", re.DOTALL | re.IGNORECASE)
-_TOKEN = re.compile(r"[-+]?\d+(?:[.,]\d+)*|\w+|[=<>*/^%$€£+\u2212\u00d7\u00f7\u2264\u2265\u2260]")
+_TAG = re.compile(r"<(/?)quote>", re.IGNORECASE)
+_LETTER = r"(?:[^\W_]|[\u0300-\u036f])"
+_TOKEN = re.compile(
+    rf"[-+\u2212]?(?:\d+(?:[.,]\d+)*|(?<![\w.])\.\d+)(?:[eE][-+]?\d+)?{_LETTER}*"
+    rf"|{_LETTER}+(?:_+{_LETTER}+)*"
+    r"|[!<>=]=|[=<>*/^%$\u20ac\u00a3+\u2212\u00d7\u00f7\u2264\u2265\u2260]"
+)
+"""A number with its sign, point and exponent; a word; or an operator. Underscores around a word only set it off."""
 
 
 class Quote(BaseModel):
@@ -44,7 +50,7 @@ class _Indexed:
 
     def __init__(self, text: str) -> None:
         matches = list(_TOKEN.finditer(text))
-        self.tokens = [unicodedata.normalize("NFKC", match[0]).casefold() for match in matches]
+        self.tokens = [unicodedata.normalize("NFKC", m[0]).casefold().replace("\u2212", "-") for m in matches]
         self.spans = [match.span() for match in matches]
         self.places: dict[str, list[int]] = {}
         for place, token in enumerate(self.tokens):
@@ -56,31 +62,35 @@ _indexed = lru_cache(maxsize=64)(_Indexed)
 
 def verify(quote: str, material: str) -> tuple[int, int] | None:
     """Find ``quote`` in ``material``: the character span of the first place it stands, or None."""
-    wanted = _Indexed(unescape(quote)).tokens
-    if not wanted:
-        return None
     source = _indexed(material)
-    for place in source.places.get(wanted[0], ()):
-        if source.tokens[place : place + len(wanted)] == wanted:
-            return source.spans[place][0], source.spans[place + len(wanted) - 1][1]
+    # A speaker copies the material as its prompt shows it, escaped, or as it would be.
+    for wanted in (_Indexed(unescape(quote)).tokens, _Indexed(quote).tokens):
+        for place in source.places.get(wanted[0], ()) if wanted else ():
+            if source.tokens[place : place + len(wanted)] == wanted:
+                return source.spans[place][0], source.spans[place + len(wanted) - 1][1]
     return None
 
 
 def find_quotes(text: str, material: str | None) -> tuple[Quote, ...]:
     """Read the quotes a speaker marked in ``text`` and check each against ``material``."""
-    quotes = []
-    for match in _QUOTE.finditer(text):
-        span = verify(match[1], material) if material else None
-        quotes.append(
-            Quote(
-                text=match[1].strip(),
-                start=match.start(),
-                end=match.end(),
-                verified=span is not None,
-                source_start=span[0] if span else None,
-                source_end=span[1] if span else None,
+    quotes, opening = [], None
+    for tag_found in _TAG.finditer(text):
+        if not tag_found[1]:
+            opening = opening or tag_found
+        elif opening is not None:
+            words = text[opening.end() : tag_found.start()]
+            span = verify(words, material) if material else None
+            quotes.append(
+                Quote(
+                    text=words.strip(),
+                    start=opening.start(),
+                    end=tag_found.end(),
+                    verified=span is not None,
+                    source_start=span[0] if span else None,
+                    source_end=span[1] if span else None,
+                )
             )
-        )
+            opening = None
     return tuple(quotes)
 
 

@@ -64,7 +64,8 @@ class Plugin(BaseModel):
         try:
             module = self._module()
         except Exception as error:
-            raise UsageError(f"{self._where}: cannot be imported: {type(error).__name__}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise UsageError(f"{self._where}: cannot be imported: {type(error).__name__}: {reason}") from error
         found = getattr(module, self.qualname, None)
         if not (isinstance(found, type) and issubclass(found, kind)):
             classes = [name for name, value in vars(module).items() if _is_own(value, kind, module)]
@@ -124,7 +125,10 @@ def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
     path = (base / place).resolve()
     if not path.is_file():
         raise UsageError(f"{word} '{reference}': there is no file {path}")
-    source = path.read_text(encoding="utf-8")
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{word} '{reference}': {path} cannot be read: {error}") from None
     return Plugin(
         module=f"oversight_plugin_{path.stem}_{digest([str(path), source], length=8)}",
         qualname=qualname,
@@ -147,7 +151,7 @@ def _is_own(value: object, kind: type, module: ModuleType) -> bool:
 def _folder_of(module: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except Exception:  # finding a module runs the code of its package; loading it will say what is wrong
         return None
     return Path(spec.origin).parent if spec and spec.origin else None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from oversight.aio import all_of
 from oversight.belief import Belief, BeliefSource
 from oversight.elicitation import (
     first_json_object,
@@ -21,7 +21,7 @@ from oversight.elicitation import (
 from oversight.errors import CallFailed, FailureClass, ProtocolError
 from oversight.models.base import ChatReply
 from oversight.quotes import find_quotes
-from oversight.transcript import PROTOCOL, Branch, Kind, Message, chat_history, concurrent
+from oversight.transcript import PROTOCOL, Kind, Message, chat_history, concurrent
 from oversight.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Seat:
         self._episode = episode
         self._caller = caller
         self._labels = labels
-        self._last: Branch = ()
+        self._last = episode.branch
 
     async def speak(
         self,
@@ -68,11 +68,11 @@ class Seat:
         question's material.
         """
         audience = None if to is None else tuple(seat.name for seat in to)
-        return await self._say(template, Kind.SPEECH, audience, turn, {"word_limit": word_limit, **values})
+        return await self._say("speak", template, Kind.SPEECH, audience, turn, {"word_limit": word_limit, **values})
 
     async def think(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
         """Write a private note, which no other seat ever reads."""
-        return await self._say(template, Kind.THOUGHT, (), turn, values)
+        return await self._say("think", template, Kind.THOUGHT, (), turn, values)
 
     async def fill(self, template: str, form: type[Form], *, turn: int | None = None, **values: Any) -> Form:
         """Fill in a form, privately: the reply is validated as ``form``, and asked for again if it does not fit."""
@@ -82,7 +82,7 @@ class Seat:
 
         async def ask(attempt: int) -> tuple[Form, Answered]:
             answered = await self._caller.ask("fill", prompt, json_schema=schema, sample=attempt)
-            return self._caller.read(answered, lambda reply: _validated(reply, form)), answered
+            return self._caller.read([answered], lambda replies: _validated(replies[0], form)), answered
 
         filled, answered = await _until_read(ask)
         self._add(request, self._reply(Kind.FORM, answered, turn, audience=()))
@@ -90,17 +90,23 @@ class Seat:
 
     async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
         """Say, privately, how likely each answer is now."""
-        return await self._elicit(template, Kind.BELIEF, turn, values)
+        return await self._elicit("believe", template, Kind.BELIEF, turn, values)
 
     async def decide(self, template: str = "decide", *, turn: int | None = None, **values: Any) -> Verdict:
         """Give the final belief."""
-        return Verdict(belief=await self._elicit(template, Kind.VERDICT, turn, values))
+        return Verdict(belief=await self._elicit("decide", template, Kind.VERDICT, turn, values))
 
     async def _say(
-        self, template: str, kind: Kind, audience: tuple[str, ...] | None, turn: int | None, values: dict[str, Any]
+        self,
+        verb: str,
+        template: str,
+        kind: Kind,
+        audience: tuple[str, ...] | None,
+        turn: int | None,
+        values: dict[str, Any],
     ) -> Message:
         request = self._request(template, turn, values)
-        answered = await self._caller.ask(kind.value, self._prompt(request))
+        answered = await self._caller.ask(verb, self._prompt(request))
         text, cut = _within(answered.reply.text, values.get("word_limit"))
         said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
             update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}
@@ -108,8 +114,10 @@ class Seat:
         self._add(request, said)
         return said
 
-    async def _elicit(self, template: str, kind: Kind, turn: int | None, values: dict[str, Any]) -> Belief:
+    async def _elicit(self, verb: str, template: str, kind: Kind, turn: int | None, values: dict[str, Any]) -> Belief:
         """Ask for a belief in the configured way; where token probabilities fail, ask for stated ones."""
+        if not self._labels:
+            raise ProtocolError(f"seat '{self.name}' works on a text without answers: it has nothing to decide between")
         words = self._render(template, turn, values)
 
         async def ask(attempt: int) -> tuple[Belief, Message, Answered]:
@@ -117,7 +125,7 @@ class Seat:
             if source is BeliefSource.LOGPROB and (attempt > 0 or not self._caller.model.gives_probabilities):
                 source = BeliefSource.STATED
             request = self._private(f"{words}\n\n{instruction(source, self._labels)}", turn)
-            belief, answered = await self._ask_belief(source, kind.value, request, attempt)
+            belief, answered = await self._ask_belief(source, verb, request, attempt)
             return belief, request, answered
 
         belief, request, answered = await _until_read(ask)
@@ -126,27 +134,26 @@ class Seat:
         return belief
 
     async def _ask_belief(
-        self, source: BeliefSource, purpose: str, request: Message, attempt: int
+        self, source: BeliefSource, verb: str, request: Message, attempt: int
     ) -> tuple[Belief, Answered]:
         prompt = self._prompt(request)
         caller, labels = self._caller, self._labels
         if source is BeliefSource.SAMPLED:
             count = caller.model.settings.belief_samples
-            answers = await asyncio.gather(
-                *(caller.ask(purpose, prompt, sample=attempt * count + number) for number in range(count))
+            answers = await all_of(
+                *(caller.ask(verb, prompt, sample=attempt * count + number) for number in range(count))
             )
-            replies = [answered.reply for answered in answers]
-            belief = caller.read(answers[-1], lambda _: from_samples(replies, labels))
-            text = "\n".join(reply.text for reply in replies)
+            belief = caller.read(answers, lambda replies: from_samples(replies, labels))
+            text = "\n".join(answered.reply.text for answered in answers)
             return belief, answers[-1]._replace(reply=answers[-1].reply._replace(text=text))
         if source is BeliefSource.STATED:
             schema = statement_schema(labels)
-            answered = await caller.ask(purpose, prompt, json_schema=schema, sample=attempt)
-            return caller.read(answered, lambda reply: from_statement(reply, labels)), answered
-        answered = await caller.ask(purpose, prompt, choices=labels, sample=attempt)
+            answered = await caller.ask(verb, prompt, json_schema=schema, sample=attempt)
+            return caller.read([answered], lambda replies: from_statement(replies[0], labels)), answered
+        answered = await caller.ask(verb, prompt, choices=labels, sample=attempt)
         if answered.reply.choice_probs is None:
             caller.model.gives_probabilities = False
-        return caller.read(answered, lambda reply: from_choices(reply, labels)), answered
+        return caller.read([answered], lambda replies: from_choices(replies[0], labels)), answered
 
     def _render(self, template: str, turn: int | None, values: dict[str, Any]) -> str:
         return self._episode.render(template, {**values, "turn": turn, "seat": self.name})

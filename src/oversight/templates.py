@@ -14,9 +14,9 @@ from oversight.markup import Trusted, escape
 __all__ = ["Templates"]
 
 
-def _safe(value: object) -> object:
-    """Escape every inserted text except the framework's own, so that no value can forge structure."""
-    return escape(value) if isinstance(value, str) and not isinstance(value, Trusted) else value
+def _safe(value: object) -> str:
+    """Escape every inserted value except the framework's own text, so that none can forge structure."""
+    return value if isinstance(value, Trusted) else escape(str(value))
 
 
 def _defaults() -> dict[str, str]:
@@ -63,5 +63,5 @@ class Templates:
         except TemplateNotFound as error:
             known = ", ".join(sorted(self.sources))
             raise ProtocolError(f"there is no prompt template '{error.name}.j2'; there are: {known}") from None
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ProtocolError(f"prompt template '{name}.j2': {error}") from None

@@ -259,6 +259,18 @@ async def test_the_transcript_keeps_the_order_given_whoever_ends_first() -> None
     assert speeches(episode) == ["debater_a speaks", "debater_b speaks"]
 
 
+async def test_the_transcript_keeps_the_order_given_however_much_each_part_says() -> None:
+    episode = stage(strong=MarkedModel())
+    one, two = debaters(episode)
+
+    async def twice() -> None:
+        await one.speak("argue")
+        await one.speak("argue")
+
+    await episode.gather(twice(), two.speak("argue"))
+    assert speeches(episode) == ["mark-debater_a-0-end", "mark-debater_a-1-end", "mark-debater_b-0-end"]
+
+
 async def test_the_parts_of_a_gather_do_go_on_at_the_same_time() -> None:
     gate = Gate("debater_a", "debater_b")
     episode = stage(strong=gate)

@@ -152,6 +152,11 @@ def test_a_file_that_is_no_text_is_one_line(folder: Path) -> None:
     assert "solo.py" in message(Protocol, "./solo.py:Solo", folder)
 
 
+def test_a_file_that_cannot_be_imported_says_why_every_time(folder: Path) -> None:
+    (folder / "solo.py").write_text("import nothing_like_this\n")
+    assert message(Protocol, "./solo.py:Solo", folder) == message(Protocol, "./solo.py:Solo", folder)
+
+
 def test_a_file_that_failed_loads_once_it_is_mended(folder: Path) -> None:
     (folder / "solo.py").write_text("import nothing_like_this\n")
     message(Protocol, "./solo.py:Solo", folder)

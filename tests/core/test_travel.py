@@ -21,7 +21,10 @@ KINDS = [
     kind
     for module in (all_errors, conformance)
     for kind in vars(module).values()
-    if isclass(kind) and issubclass(kind, OversightError) and kind is not CallFailed
+    if isclass(kind)
+    and issubclass(kind, OversightError)
+    and kind is not CallFailed
+    and kind.__module__ == module.__name__
 ]
 ERRORS = [
     *(kind("what went wrong") for kind in KINDS),

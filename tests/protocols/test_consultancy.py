@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from oversight.protocols.consultancy import Consultancy
 from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
 from oversight.markup import find
+from oversight.protocols.consultancy import Consultancy
 
 
 @pytest.mark.parametrize(("place", "label"), [(0, "A"), (1, "B")])

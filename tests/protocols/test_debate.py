@@ -9,12 +9,12 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oversight.protocols.debate import Debate
 from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
 from oversight import Answer, Question
 from oversight.markup import find
+from oversight.protocols.debate import Debate
 
 SEATS = ("debater_a", "debater_b")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from oversight.protocols.direct import Direct
 from performing import MATERIAL, QUESTION, play
 from pydantic import ValidationError
+
+from oversight.protocols.direct import Direct
 
 
 @pytest.mark.parametrize(
