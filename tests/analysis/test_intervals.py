@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from statsmodels.stats.proportion import proportion_confint
 
 from oversight.analysis.intervals import mean_difference, proportion
 
@@ -134,7 +135,11 @@ def test_the_difference_of_two_opposite_clusters_says_nothing() -> None:
 
 
 def test_differences_without_spread_say_so() -> None:
-    assert mean_difference([0.5, 0.5, 0.5], "abc") == (0.5, 0.5, "no spread in 3 clusters")
+    found = mean_difference([0.5, 0.5, 0.5], "abc")
+    assert found.method == "wilson on 3 clusters"
+    # Wilson's interval for 3/4 of 3, mapped from 0..1 to -1..1.
+    low, high = proportion_confint(0.75 * 3, 3, method="wilson")
+    assert (found.low, found.high) == pytest.approx((2 * low - 1, 2 * high - 1))
 
 
 def test_the_interval_of_a_mean_difference_is_about_students() -> None:

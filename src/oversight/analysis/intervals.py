@@ -45,11 +45,16 @@ def proportion(correct: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequen
 
 
 def mean_difference(differences: Sequence[float], clusters: Sequence[object]) -> Interval:
-    """An interval for a mean of per-question differences, resampling clusters of questions."""
+    """An interval for a mean of per-question differences, each within -1..1, resampling clusters of questions.
+
+    Where every cluster has the same mean there is nothing to resample; then it is Wilson's interval with the
+    clusters as observations, for the mean mapped to 0..1: as wide as if each had been all or nothing.
+    """
     sums, sizes = _by_cluster(np.asarray(differences, dtype=np.float64), clusters)
     mean = float(sums.sum() / sizes.sum())
-    if len(sizes) == 1 or np.ptp(sums / sizes) == 0:
-        return Interval(mean, mean, f"no spread in {len(sizes)} clusters")
+    if np.ptp(sums / sizes) == 0:
+        low, high = _wilson((mean + 1) / 2, len(sizes))
+        return Interval(2 * low - 1, 2 * high - 1, f"wilson on {len(sizes)} clusters")
     return Interval(*_bootstrap(sums, sizes), f"paired cluster bootstrap, {len(sizes)} clusters")
 
 

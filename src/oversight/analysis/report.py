@@ -13,16 +13,13 @@ from pydantic import BaseModel, ConfigDict
 from oversight.analysis.calibration import expected_calibration_error
 from oversight.analysis.intervals import Interval, mean_difference, proportion
 from oversight.errors import UsageError
-from oversight.experiment.file import ReportSettings
+from oversight.experiment.file import COLUMNS, ReportSettings
 from oversight.registry import nearest
 from oversight.store import Store
 
-__all__ = ["GROUPS", "ReportRow", "report"]
+__all__ = ["COLUMNS", "ReportRow", "report"]
 
 Unit = Literal["episode", "cluster"]
-
-GROUPS = ("arm", "task", "protocol", "options", "judge", "strong", "honest", "seed", "repeat", "belief_source")
-"""What the rows of a report may be told apart by."""
 
 _BASELINE = "direct"
 _CONSTANT = ("arm", "task", "protocol", "options", "judge", "strong")
@@ -45,8 +42,9 @@ class ReportRow(BaseModel):
         log_score: mean log2 of the right answer's probability, in bits, clipped at 1e-6; 0 best.
         ece: expected calibration error in 10 equal bins of the highest probability.
         calls, cost_usd: of every attempt, failed ones included; cost is None if a price is unknown.
-        baseline, difference, difference_low, difference_high, difference_n: mean difference in accuracy to
-            that arm on the ``difference_n`` questions both judged, paired by question.
+        baseline, difference, difference_low, difference_high, difference_interval, difference_n: mean
+            difference in accuracy to that arm, with its 95 % interval and method, on the ``difference_n``
+            questions both judged, paired by question.
         published: the paper's number for this row, where the experiment names one.
     """
 
@@ -80,6 +78,7 @@ class ReportRow(BaseModel):
     difference: float | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    difference_interval: str | None = None
     difference_n: int | None = None
     published: float | None = None
 
@@ -118,8 +117,8 @@ def report(
 
 def _run_rows(store: Store, run: str, experiment: dict[str, Any], by: list[str], unit: Unit) -> list[ReportRow]:
     for column in by:
-        if column not in GROUPS:
-            raise UsageError(f"--by {column}: no such column{nearest(column, GROUPS)}; columns: {', '.join(GROUPS)}")
+        if column not in COLUMNS:
+            raise UsageError(f"--by {column}: no such column{nearest(column, COLUMNS)}; columns: {', '.join(COLUMNS)}")
     asked, judged = _frames(store, run)
     baseline = _baseline(judged)
     rows = []
@@ -222,6 +221,7 @@ def _difference(members: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]
         "difference": float(differences.mean()),
         "difference_low": found.low,
         "difference_high": found.high,
+        "difference_interval": found.method,
         "difference_n": len(both),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
@@ -15,6 +16,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command and exit with its code; whatever the user did wrong is one line and exit code 2."""
+    warnings.showwarning = _warn
     try:
         code = app(standalone_mode=False)
     except (typer.TyperException, OversightError) as error:
@@ -25,6 +27,11 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A task that leaves out bad rows says so by a warning; people are shown the words, not our source line."""
+    err.print(plain(f"warning: {message}"), soft_wrap=True)
 
 
 def _complain(message: str) -> None:

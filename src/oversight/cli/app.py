@@ -80,6 +80,10 @@ def run(
     if driven.interrupted:
         err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
         return INTERRUPTED
+    if driven.over_budget and driven.unpriced:
+        hint = "set input_cost_per_token and output_cost_per_token beside the model"
+        err.print(plain(f"--max-cost {max_cost:g} cannot be held, because a call's price is unknown: {hint}"))
+        return OVER_BUDGET
     if driven.over_budget:
         err.print(plain(f"budget of ${max_cost:g} reached: raise --max-cost and run again to go on"))
         return OVER_BUDGET

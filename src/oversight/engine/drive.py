@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from oversight.engine.base import Engine
+from oversight.engine.budget import Budget
 from oversight.experiment.plan import PlannedEpisode
 from oversight.record import EpisodeOutcome, EpisodeSpec
 
@@ -32,6 +34,7 @@ class Driven:
     spent_usd: float = 0.0
     interrupted: bool = False
     over_budget: bool = False
+    unpriced: bool = False
 
     def add(self, spec: EpisodeSpec, outcome: EpisodeOutcome) -> None:
         """Count one outcome."""
@@ -50,33 +53,29 @@ async def drive(
     *,
     concurrency: int,
     stop: asyncio.Event,
-    budget_usd: float | None = None,
+    budget: Budget | None = None,
 ) -> Driven:
     """Run ``episodes``, at most ``concurrency`` at a time, and record each outcome as it comes.
 
-    When ``stop`` is set, what is in flight is dropped and what has finished is kept. When another episode
-    as dear as the average would pass ``budget_usd``, no further one starts, and those in flight finish.
+    When ``stop`` is set, what is in flight is dropped and what has finished is kept. When ``budget``
+    admits no further episode, those in flight finish.
 
     Raises:
         Exception: whatever the engine or ``record`` raised; outcomes until then are recorded.
     """
     driven = Driven()
     waiting: asyncio.Queue[tuple[EpisodeSpec, EpisodeOutcome] | None] = asyncio.Queue()
-    source = iter(episodes)
-    in_flight = 0
-
-    def next_episode() -> PlannedEpisode | None:
-        if budget_usd is not None and _would_pass(driven, in_flight, budget_usd):
-            driven.over_budget = True
-            return None
-        return next(source, None)
+    pending = deque(episodes)
+    allowed = budget or Budget(None)
 
     async def lane() -> None:
-        nonlocal in_flight
-        while (planned := next_episode()) is not None:
-            in_flight += 1
+        while pending and await allowed.admit():
+            if not pending:
+                await allowed.withdraw()
+                break
+            planned = pending.popleft()
             outcome = await engine.run(planned.spec)
-            in_flight -= 1
+            await allowed.settle(outcome)
             driven.add(planned.spec, outcome)
             # First handed over, then held back: what has finished is kept even if this lane is cancelled here.
             # The pause also gives others their turn, because embedded models never wait for anything.
@@ -92,6 +91,7 @@ async def drive(
         endings: set[asyncio.Future[Any]] = {running, stopped, recorder}
         await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         driven.interrupted = stop.is_set()
+        driven.over_budget, driven.unpriced = allowed.reached and bool(pending), allowed.unpriced
         if running.done() and (error := running.exception()) is not None:
             raise error
     finally:
@@ -121,9 +121,3 @@ async def _recorder(waiting: asyncio.Queue[tuple[EpisodeSpec, EpisodeOutcome] | 
             pass
         if batch:
             await asyncio.to_thread(record, batch)
-
-
-def _would_pass(driven: Driven, in_flight: int, budget_usd: float) -> bool:
-    done = driven.judged + len(driven.failed)
-    average = driven.spent_usd / done if done else 0.0
-    return driven.spent_usd + average * (in_flight + 1) > budget_usd

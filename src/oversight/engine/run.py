@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +16,14 @@ from typing import Literal, NamedTuple
 
 from oversight.aio import run_sync
 from oversight.engine.base import Engine, LocalEngine
+from oversight.engine.budget import Budget
 from oversight.engine.drive import Driven, drive
 from oversight.engine.ray_engine import RayEngine, probe
 from oversight.engine.worker import Bundle
+from oversight.errors import OversightError, UsageError
 from oversight.experiment.file import Experiment, load_experiment
 from oversight.experiment.plan import Plan, PlannedEpisode, build_plan
+from oversight.models.binding import Binding
 from oversight.store import RunRow, Store, StoreWriter, open_store
 
 __all__ = ["DEFAULT_STORE", "RunResult", "RunSettings", "Watching", "run_experiment"]
@@ -108,11 +111,13 @@ def run_experiment(
     experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
     plan = build_plan(experiment, limit)
     _check_reachable(plan, settings)
+    # Into a new store nothing is written before its models are ready; an old one first says which are needed.
+    bundle = None if settings.store.exists() else _bundle(plan, plan.episodes)
     with StoreWriter.open(settings.store) as writer:
         ids = [planned.spec.episode_id for planned in plan.episodes]
         judged, attempts = writer.judged(ids), writer.attempts(ids)
         pending = [_next_attempt(p, attempts) for p in _interleaved(plan) if p.spec.episode_id not in judged]
-        bundle = _bundle(plan, pending)
+        bundle = bundle or _bundle(plan, pending)
         _begin(writer, experiment, plan)
         driven = Driven()
         with _recorded(writer, plan.run_id):
@@ -146,11 +151,21 @@ def _next_attempt(planned: PlannedEpisode, attempts: dict[str, int]) -> PlannedE
     return PlannedEpisode(planned.spec.model_copy(update={"attempt": before}), planned.arm) if before else planned
 
 
-def _bundle(plan: Plan, pending: list[PlannedEpisode]) -> Bundle:
+def _bundle(plan: Plan, pending: Sequence[PlannedEpisode]) -> Bundle:
     """The code and models that the pending episodes need; models train or load here, once."""
     wanted = {key for planned in pending for keys in planned.spec.cast.values() for key in keys}
-    models = {key: (binding, binding.prepare()) for key, binding in plan.models.items() if key in wanted}
-    return Bundle(plan.protocols, models)
+    return Bundle(plan.protocols, {key: (b, _prepared(b)) for key, b in plan.models.items() if key in wanted})
+
+
+def _prepared(binding: Binding) -> object:
+    try:
+        return binding.prepare()
+    except OversightError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        message = f"model '{binding.name}' cannot be made ready: {type(error).__name__}: {reason}"
+        raise UsageError(message) from error
 
 
 def _begin(writer: StoreWriter, experiment: Experiment, plan: Plan) -> None:
@@ -171,13 +186,6 @@ def _begin(writer: StoreWriter, experiment: Experiment, plan: Plan) -> None:
 def _drive(
     pending: list[PlannedEpisode], bundle: Bundle, plan: Plan, writer: StoreWriter, settings: RunSettings
 ) -> Driven:
-    budget = None
-    if settings.max_cost is not None:
-        earlier = open_store(settings.store).sql(
-            "SELECT sum(cost_usd) AS usd FROM accuracy WHERE run_id = ?", [plan.run_id]
-        )
-        budget = settings.max_cost - float(earlier.fillna(0.0)["usd"].iloc[0])
-
     async def driving(engine: Engine) -> Driven:
         stop = asyncio.Event()
         with _stopped_by_signals(stop):
@@ -187,11 +195,28 @@ def _drive(
                 partial(writer.write, plan.run_id),
                 concurrency=settings.concurrency,
                 stop=stop,
-                budget_usd=budget,
+                budget=_budget(plan.run_id, settings),
             )
 
     with _engine(bundle, settings) as engine:
         return run_sync(driving(engine))
+
+
+def _budget(run_id: str, settings: RunSettings) -> Budget:
+    """The budget, less what earlier executions of the run have spent."""
+    if settings.max_cost is None:
+        return Budget(None)
+    query = """
+        WITH episode AS (
+            SELECT sum(cost_usd) AS usd
+            FROM plan JOIN calls USING (episode_id)
+            WHERE plan.run_id = ?
+            GROUP BY episode_id
+        )
+        SELECT sum(usd) AS spent, max(usd) AS dearest FROM episode
+    """
+    (row,) = open_store(settings.store).arrow(query, [run_id]).to_pylist()
+    return Budget(settings.max_cost, row["spent"] or 0.0, row["dearest"])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ ends as a failed episode with its class; what is wrong with the machinery itself
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import Mapping
@@ -64,7 +65,9 @@ class Worker:
             verdict = _checked(await protocol.run(episode), spec)
         except CallFailed as error:
             failure, detail = error.failure.value, str(error)
-        except Exception:
+        except (Exception, SystemExit, asyncio.CancelledError):
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # somebody stopped the run; a plugin that cancels itself is one that failed
             failure, detail = FailureClass.PLUGIN.value, traceback.format_exc()
         return EpisodeOutcome(
             episode_id=spec.episode_id,

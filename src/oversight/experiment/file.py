@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from oversight.errors import UsageError
+from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
 from oversight.experiment.source import Source, read_source
 from oversight.registry import nearest
 
-__all__ = ["Experiment", "ExperimentFile", "ProtocolEntry", "Published", "ReportSettings", "load_experiment"]
-
-_ENTRY_KEYS = ("as", "task", "models")
+__all__ = ["COLUMNS", "Experiment", "ExperimentFile", "ProtocolEntry", "Published", "ReportSettings", "load_experiment"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+COLUMNS = ("arm", "task", "protocol", "options", "judge", "strong", "honest", "seed", "repeat", "belief_source")
+"""What the rows of a report may be told apart by."""
+
+
+def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in COLUMNS:
+            raise ValueError(f"no column is called '{name}'{nearest(name, COLUMNS)}; columns: {', '.join(COLUMNS)}")
+    return names
+
+
+Columns = Annotated[tuple[str, ...], AfterValidator(_columns)]
 
 
 class ReportSettings(_Strict):
@@ -34,8 +45,8 @@ class ReportSettings(_Strict):
         detail: columns by which a second table, for people, splits the rows further.
     """
 
-    by: tuple[str, ...] = ("arm",)
-    detail: tuple[str, ...] = ()
+    by: Columns = ("arm",)
+    detail: Columns = ()
     unit: Literal["episode", "cluster"] = "episode"
 
 
@@ -100,10 +111,7 @@ def load_experiment(
     """
     data, source = read_source(path)
     for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign:
-            raise UsageError(f"--set {setting}: write it as key=value, for example --set task.limit=20")
-        _put(data, key.strip(), yaml.safe_load(value), source)
+        put_setting(data, setting, source)
     if repeats is not None:
         data["repeats"] = repeats
     if seed is not None:
@@ -121,7 +129,7 @@ def _variants(data: dict[str, Any], file: ExperimentFile, source: Source) -> Ite
     for values in product(*swept.values()):
         filled = copy.deepcopy(data)
         for key, value in zip(swept, values, strict=True):
-            _put(filled, key, value, source)
+            put(filled, key, value, source)
         checked = source.validate(ExperimentFile, filled, ())
         entries = tuple(_entry(raw, place, source) for place, raw in enumerate(checked.protocols))
         yield Variant(checked, entries, dict(zip(swept, values, strict=True)))
@@ -132,13 +140,15 @@ def _entry(raw: object, place: int, source: Source) -> ProtocolEntry:
     where = ("protocols", place)
     if isinstance(raw, str):
         return ProtocolEntry(protocol=raw)
-    names = [key for key in raw if key not in _ENTRY_KEYS] if isinstance(raw, dict) else []
+    names = [key for key in raw if key not in ENTRY_KEYS] if isinstance(raw, dict) else []
     if not isinstance(raw, dict) or len(names) != 1:
-        raise source.problem(where, "an entry is a protocol's name, or {name: {options}} with at most as, task, models")
+        guess = next((near for name in names[1:] if (near := nearest(str(name), ENTRY_KEYS))), "")
+        form = "an entry is a protocol's name, or {name: {options}} with at most as, task, models"
+        raise source.problem(where, form + guess)
     options = raw[names[0]]
     if options is not None and not isinstance(options, dict):
         raise source.problem((*where, names[0]), f"options are a mapping, not {options!r:.60}")
-    rest = {key: value for key, value in raw.items() if key in _ENTRY_KEYS}
+    rest = {key: value for key, value in raw.items() if key in ENTRY_KEYS}
     return source.validate(ProtocolEntry, {"protocol": names[0], "options": options or {}, **rest}, where)
 
 
@@ -149,41 +159,3 @@ def _flatten(grid: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _put(data: dict[str, Any], dotted: str, value: object, source: Source) -> None:
-    """Set one value by its dotted key; ``protocols.NAME.OPTION`` means every entry of that name or label."""
-    keys = dotted.split(".")
-    if keys[0] == "protocols" and len(keys) > 1:
-        _put_option(data, keys, value, source)
-        return
-    place: Any = data
-    for depth, key in enumerate(keys[:-1]):
-        if isinstance(place.get(key), str) and keys[0] == "models":
-            place[key] = {"model": place[key]}
-        place = place.setdefault(key, {})
-        if not isinstance(place, dict):
-            raise source.problem(tuple(keys[: depth + 1]), f"cannot set '{dotted}': this is not a mapping")
-    place[keys[-1]] = value
-
-
-def _put_option(data: dict[str, Any], keys: Sequence[str], value: object, source: Source) -> None:
-    entries = data.get("protocols")
-    names: list[str] = []
-    found = False
-    for place, raw in enumerate(entries if isinstance(entries, list) else []):
-        entry = {raw: {}} if isinstance(raw, str) else raw
-        if not isinstance(entry, dict):
-            continue
-        name = next((key for key in entry if key not in _ENTRY_KEYS), "")
-        names += [str(n) for n in (name, entry.get("as")) if n]
-        if keys[1] in (name, entry.get("as")):
-            found = True
-            inner: dict[str, Any] = {**entry, name: dict(entry.get(name) or {})}
-            target = inner[name]
-            if len(keys) > 2 and keys[2] in ("task", "models"):  # noqa: PLR2004
-                target, keys = inner.setdefault(keys[2], {}), [*keys[:2], *keys[3:]]
-            target[".".join(keys[2:])] = value
-            data["protocols"][place] = inner
-    if not found:
-        raise source.problem(("protocols",), f"no entry is called '{keys[1]}'{nearest(keys[1], names)}")

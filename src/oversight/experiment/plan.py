@@ -128,7 +128,7 @@ class _Planner:
         self._limit = limit
         self._items: dict[str, tuple[str, list[Item], str]] = {}
         self._arms: dict[str, int] = {}
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}
 
     @property
     def questions(self) -> list[str]:
@@ -140,15 +140,20 @@ class _Planner:
         file, where = variant.file, ("protocols", place)
         protocol = self._protocol(entry, where)
         cast = self._cast(protocol.create(), file, entry, where)
-        task, items, _ = self._read_task({**file.task, **entry.task}, file.seed)
+        origin: KeyPath = (*where, "task") if entry.task else ("task",)
+        task, items, _ = self._read_task({**file.task, **entry.task}, file.seed, origin)
         arm_place = self._arm(variant, entry, protocol, cast, task, items)
         for repeat in range(file.repeats):
             for item in items:
                 for spec in _specs(self._plan.arms[arm_place], item, file.seed, repeat):
-                    if spec.episode_id not in self._known:
-                        self._known.add(spec.episode_id)
+                    known = self._known.get(spec.episode_id)
+                    if known is None:
+                        self._known[spec.episode_id] = arm_place
                         self._plan.episodes.append(PlannedEpisode(spec, arm_place))
                         self._plan.items[item.key] = (task, item)
+                    elif known != arm_place:
+                        other = self._plan.arms[known].label
+                        raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
 
     def _protocol(self, entry: ProtocolEntry, where: KeyPath) -> ProtocolBinding:
         with _located(self._source, where):
@@ -161,6 +166,10 @@ class _Planner:
         self, protocol: Protocol, file: ExperimentFile, entry: ProtocolEntry, where: KeyPath
     ) -> dict[str, tuple[Binding, ...]]:
         bound = {**file.models, **entry.models}
+        for role in entry.models:
+            if role not in protocol.roles:
+                message = f"protocol '{protocol.name}' has no role '{role}'{nearest(role, protocol.roles)}"
+                raise self._source.problem((*where, "models", role), message)
         cast = {}
         for role in protocol.roles:
             if role not in bound:
@@ -168,6 +177,8 @@ class _Planner:
                 raise self._source.problem(("models",), message)
             origin: KeyPath = (*where, "models", role) if role in entry.models else ("models", role)
             given = bound[role] if isinstance(bound[role], list) else [bound[role]]
+            if not given:
+                raise self._source.problem(origin, f"role '{role}' has no model")
             cast[role] = tuple(self._bind(raw, file.seed, origin) for raw in given)
         return cast
 
@@ -181,24 +192,39 @@ class _Planner:
         self._source.validate(model.Settings, settings, where)
         return binding
 
-    def _read_task(self, raw: dict[str, Any], seed: int) -> tuple[str, list[Item], str]:
+    def _read_task(self, raw: dict[str, Any], seed: int, where: KeyPath) -> tuple[str, list[Item], str]:
         key = digest([raw, seed])
         if key not in self._items:
             options = {name: value for name, value in raw.items() if name not in ("name", "limit")}
             reference, limit = raw.get("name"), raw.get("limit")
             if not isinstance(reference, str):
-                raise self._source.problem(("task",), "name the task, as in 'task: {name: digits}'")
+                raise self._source.problem(where, "name the task, as in 'task: {name: digits}'")
             if limit is not None and (not isinstance(limit, int) or limit < 1):
-                raise self._source.problem(("task", "limit"), f"limit is a number of questions, not {limit!r}")
-            with _located(self._source, ("task", "name")):
+                raise self._source.problem((*where, "limit"), f"limit is a number of questions, not {limit!r}")
+            with _located(self._source, (*where, "name")):
                 cls = find_plugin(Task, reference, self._source.folder).load(Task)
-            task = cls(self._source.validate(cls.Options, options, ("task",)))
-            items = _unique(task.items(seed), self._source)
+            task = cls(self._source.validate(cls.Options, options, where))
+            items = self._unique(task, seed, where)
             contents = digest([item.key for item in items])
             for size in (limit, self._limit):
                 items = _sampled(items, size, seed)
             self._items[key] = (task.name, items, contents)
         return self._items[key]
+
+    def _unique(self, task: Task, seed: int, where: KeyPath) -> list[Item]:
+        found: dict[str, Item] = {}
+        try:
+            for item in task.items(seed):
+                if item.question.id in found:
+                    raise self._source.problem(where, f"two questions share the id '{item.question.id}'")
+                found[item.question.id] = item
+        except UsageError:
+            raise  # it names the row it is about
+        except Exception as error:
+            raise self._source.problem(where, f"task '{task.name}' failed: {type(error).__name__}: {error}") from error
+        if not found:
+            raise self._source.problem(where, "the task has no questions")
+        return list(found.values())
 
     def _arm(
         self,
@@ -286,17 +312,6 @@ def _assignments(
 def _turns(count: int, seed: int, repeat: int, question: Question, role: str) -> list[int]:
     """In which order the seats of one role take the models bound to it."""
     return draw(seed, repeat, question.id, "model to seat", role).sample(range(count), count)
-
-
-def _unique(items: Iterator[Item], source: Source) -> list[Item]:
-    found: dict[str, Item] = {}
-    for item in items:
-        if item.question.id in found:
-            raise source.problem(("task",), f"two questions share the id '{item.question.id}'")
-        found[item.question.id] = item
-    if not found:
-        raise source.problem(("task",), "the task has no questions")
-    return list(found.values())
 
 
 def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:

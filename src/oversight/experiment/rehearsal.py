@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,7 +60,7 @@ def rehearse(
         )
         try:
             run_sync(instance.run(episode))
-        except Exception as failure:
+        except (Exception, SystemExit, asyncio.CancelledError) as failure:
             error = f"{type(failure).__name__}: {failure}"
         reads_assigned |= episode.reads_assigned
     count = max(1, len(items))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -46,10 +46,12 @@ class Source:
         try:
             return model.model_validate(data, context={"base": self.folder})
         except ValidationError as error:
-            first = error.errors()[0]
+            # A misspelt key often makes another one missing; the misspelling is what to say.
+            errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+            first = errors[0]
             place: KeyPath = (*where, *first["loc"])
             if first["type"] == "extra_forbidden":
-                known = [field.alias or name for name, field in model.model_fields.items()]
+                known = _keys(model, first["loc"][:-1])
                 valid = f"; valid keys: {', '.join(known)}" if known else "; it takes none"
                 raise self.problem(place, f"unknown key{nearest(str(first['loc'][-1]), known) or valid}") from None
             message = first["msg"].removeprefix("Value error, ")
@@ -57,6 +59,16 @@ class Source:
             silent = first["type"] in ("missing", "value_error") or model.model_config.get("hide_input_in_errors")
             given = "" if silent else f", not {first['input']!r:.60}"
             raise self.problem(place, message[0].lower() + message[1:] + given) from None
+
+
+def _keys(model: type[BaseModel], within: KeyPath) -> list[str]:
+    """The keys that ``model`` knows at a place inside it."""
+    for key in within:
+        field = model.model_fields.get(str(key))
+        if field is not None:
+            inner = [field.annotation, *get_args(field.annotation)]
+            model = next((t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def read_source(path: Path) -> tuple[dict[str, Any], Source]:
@@ -79,12 +91,21 @@ def read_source(path: Path) -> tuple[dict[str, Any], Source]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = _lines(node, path)
         data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}:{_line_of(error, text)}: not valid YAML: {_what(error)}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}:1: an experiment file is a mapping with name, task, models and protocols")
     return data, Source(path, lines)
+
+
+def _line_of(error: yaml.YAMLError, text: str) -> int:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return int(error.problem_mark.line) + 1
+    return text.count("\n", 0, getattr(error, "position", 0)) + 1
+
+
+def _what(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or getattr(error, "reason", error))
 
 
 def _shipped() -> dict[str, Path]:
@@ -97,7 +118,9 @@ def _lines(node: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
     """The line on which each part of the document begins, by its path of keys and list places."""
     lines: dict[KeyPath, int] = {}
 
-    def visit(node: yaml.Node | None, where: KeyPath) -> None:
+    def visit(node: yaml.Node | None, where: KeyPath, around: tuple[int, ...] = ()) -> None:
+        if node is not None and id(node) in around:
+            raise UsageError(f"{path}:{node.start_mark.line + 1}: {where[0]}: this part holds itself")
         pairs: Sequence[tuple[str | int, yaml.Node, yaml.Node]] = ()
         if isinstance(node, yaml.MappingNode):
             pairs = [(str(key.value), key, value) for key, value in node.value]
@@ -107,7 +130,7 @@ def _lines(node: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
             if (*where, key) in lines:
                 raise UsageError(f"{path}:{at.start_mark.line + 1}: '{key}' is given twice")
             lines[(*where, key)] = at.start_mark.line + 1
-            visit(value, (*where, key))
+            visit(value, (*where, key), (*around, id(node)))
 
     visit(node, ())
     return lines

@@ -55,6 +55,8 @@ class Jsonl(Task):
                         skipped.append(number)
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from None
         if skipped:
             warnings.warn(
                 f"{path}: left out {len(skipped)} rows that cannot be read, the first on line {skipped[0]}",

@@ -1,0 +1,150 @@
+"""Experiments on models behind an API: a real server on this machine, through LiteLLM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.running import Ran, here, oversight
+from engine.staging import rows
+from experiment.files import questions
+
+from oversight.testing.loopback import Fault, LoopbackServer
+
+# Sent to the server, and to nobody else.
+KEY = "correct-horse-battery-staple-0451"
+
+ROWS = [
+    {
+        "id": f"q{n}",
+        "prompt": f"What does note {n} name?",
+        "answers": ["the mill", "the harbour"],
+        "gold": n % 2,
+        "material": f"Note {n}. The second paragraph settles it.",
+    }
+    for n in range(4)
+]
+EPISODES = {"direct": 4, "consultancy": 8, "debate": 8}
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as server:
+        yield server
+
+
+def lay_out(folder: Path, server: LoopbackServer, extra: str = "") -> Path:
+    questions(folder, ROWS)
+    path = folder / "e.yaml"
+    path.write_text(
+        f"""\
+name: api
+task: {{name: jsonl, path: rows.jsonl}}
+models:
+  judge: {{model: openai/gpt-4o-mini, api_base: '{server.api_base}', timeout: 20{extra}}}
+  strong: {{model: openai/gpt-4o, api_base: '{server.api_base}', temperature: 0.7, timeout: 20}}
+protocols:
+  - direct
+  - consultancy: {{rounds: 2, interactive: true}}
+  - debate: {{rounds: 1}}
+"""
+    )
+    return path
+
+
+def judged(store: Path) -> dict[str, int]:
+    return {row["arm"]: row["n_judged"] for row in rows(store, "SELECT arm, n_judged FROM accuracy")}
+
+
+def assert_secret(folder: Path, *runs: Ran) -> None:
+    """The key is in no file that was written, and in nothing that was printed."""
+    for ran in runs:
+        assert KEY not in ran.out + ran.err
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert any(file.name == "oversight.duckdb" for file in files)
+    for file in files:
+        assert KEY.encode() not in file.read_bytes(), file
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_every_protocol_is_judged_over_an_api(
+    tmp_path: Path, server: LoopbackServer, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    store = tmp_path / "store"
+    workers = ("--workers", 1) if engine == "ray" else ()
+    server.faults.extend([Fault.rate_limited(), Fault.unauthorized(KEY)] if engine == "local" else [])
+    command = ("run", lay_out(tmp_path, server), "--engine", engine, *workers, "--store", store)
+    # Importing LiteLLM takes seconds, so only the run on Ray is a process of its own.
+    ran = here(*command) if engine == "local" else oversight(*command, cwd=tmp_path, OPENAI_API_KEY=KEY)
+    again = ran
+    if engine == "local":
+        assert ran.code == 1
+        assert ran.err.count("failed: ") == 1
+        assert "authentication" in ran.err
+        again = here(*command)
+    assert again.code == 0, again
+    assert judged(store) == EPISODES
+
+    calls = rows(
+        store,
+        "SELECT calls.* FROM calls JOIN episodes USING (episode_id, attempt) "
+        "WHERE status = 'judged' AND calls.failure IS NULL",
+    )
+    # Direct asks once, debate thrice, the consultancy for two turns, a question and a decision.
+    assert len(calls) == 4 + 8 * 4 + 8 * 3
+    assert {call["provider"] for call in calls} == {"openai"}
+    assert {(call["role"], call["resolved_model"]) for call in calls} == {
+        ("judge", "gpt-4o-mini"),
+        ("strong", "gpt-4o"),
+    }
+    for call in calls:
+        assert call["prompt_tokens"] > 20
+        assert call["completion_tokens"] > 0
+        assert 0 < call["latency_s"] < 20
+        assert call["cost_usd"] > 0
+        assert call["finish_reason"] == "stop"
+    assert {row["source"] for row in rows(store, "SELECT source FROM beliefs WHERE final")} == {"logprob"}
+    assert {request.headers["authorization"] for request in server.received} == {f"Bearer {KEY}"}
+    assert len(server.received) == len(rows(store, "SELECT * FROM calls"))  # an attempt on record for each request
+    if engine == "local":
+        failures = {row["failure"] for row in rows(store, "SELECT failure FROM calls WHERE failure IS NOT NULL")}
+        assert failures == {"rate_limited", "authentication"}
+    assert_secret(tmp_path, ran, again)
+
+
+def test_a_judge_without_token_probabilities_states_its_belief(
+    tmp_path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server.unsupported = ("logprobs",)
+    store = tmp_path / "store"
+    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store)
+    assert ran.code == 0, ran
+    assert judged(store) == EPISODES
+    assert {row["source"] for row in rows(store, "SELECT source FROM beliefs WHERE final")} == {"stated"}
+    by_source = here("report", "--by", "belief_source", "--store", store, "--format", "json")
+    assert [(row["belief_source"], row["n"]) for row in by_source.rows] == [("stated", sum(EPISODES.values()))]
+    assert_secret(tmp_path, ran, by_source)
+
+
+def test_a_refused_key_fails_every_episode_and_an_accepted_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    store = tmp_path / "store"
+    with LoopbackServer() as server:
+        experiment = lay_out(tmp_path, server)
+        server.faults.extend([Fault.unauthorized(KEY)] * 100)
+        ran = here("run", experiment, "--engine", "local", "--store", store)
+        assert ran.code == 1
+        assert sum(judged(store).values()) == 0
+        (row,) = rows(store, "SELECT DISTINCT failure FROM episodes")
+        assert row["failure"] == "authentication"
+        server.faults.clear()
+        again = here("run", experiment, "--engine", "local", "--store", store)
+    assert again.code == 0
+    assert judged(store) == EPISODES
+    shown = here("sql", "SELECT * FROM episodes", "--store", store, "--format", "json")
+    assert_secret(tmp_path, ran, again, shown)
