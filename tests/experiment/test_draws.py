@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment.files import experiment, planned, questions, rows, specs
+from experiment.files import TINY, experiment, planned, questions, rows, specs, write
 from oversight.record import EpisodeSpec
 
 COUNT = 200
@@ -107,3 +107,11 @@ def test_repeats_draw_anew(tmp_path: Path) -> None:
     }
     assert len(orders[0]) == len(orders[1]) == 20
     assert orders[0] != orders[1]
+
+
+def test_a_swept_seed_is_also_the_one_models_are_made_with(tmp_path: Path) -> None:
+    plan = planned(write(tmp_path, TINY + "grid: {seed: [0, 1]}\n"))
+    seeds = {
+        (spec.seed, plan.models[key].seed) for p in plan.episodes for spec in [p.spec] for key in spec.cast["judge"]
+    }
+    assert seeds == {(0, 0), (1, 1)}

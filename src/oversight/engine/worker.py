@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from oversight.episode import Episode
 from oversight.errors import CallFailed, FailureClass
-from oversight.experiment.plan import ProtocolBinding
+from oversight.experiment.arm import ProtocolBinding
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
 from oversight.record import EpisodeOutcome, EpisodeSpec

@@ -10,58 +10,19 @@ from typing import Any
 
 from oversight.digest import digest, draw
 from oversight.errors import UsageError
+from oversight.experiment.arm import Arm, ProtocolBinding, episodes_of
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
-from oversight.experiment.rehearsal import Rehearsal, rehearse
+from oversight.experiment.rehearsal import rehearse
 from oversight.experiment.source import KeyPath, Source
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding, plugin_for
-from oversight.protocol import Assignment, Protocol
-from oversight.question import Item, Question
+from oversight.protocol import Protocol
+from oversight.question import Item
 from oversight.record import EpisodeSpec
-from oversight.registry import Plugin, find_plugin, nearest
+from oversight.registry import find_plugin, nearest
 from oversight.tasks.base import Task
-from oversight.templates import Templates
 
-__all__ = ["Arm", "Plan", "PlannedEpisode", "ProtocolBinding", "build_plan"]
-
-
-class ProtocolBinding:
-    """A protocol as an arm binds it: its class, its options as the user wrote them, and its prompts."""
-
-    def __init__(self, plugin: Plugin, options: dict[str, Any]) -> None:
-        self.plugin = plugin
-        self.options = options
-        self.key = digest([plugin.model_dump(), options])
-
-    def create(self) -> Protocol:
-        """Load the class and make it with its options."""
-        protocol = self.plugin.load(Protocol)
-        return protocol(protocol.Options.model_validate(self.options))
-
-    @property
-    def version(self) -> str:
-        """What an episode's id says about the plugin: its own version, and what its prompts are."""
-        return f"{self.plugin.load(Protocol).version}+{self.plugin.fingerprint}"
-
-    def templates(self) -> Templates:
-        """The prompts that travelled with the plugin."""
-        return Templates(self.plugin.prompts)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of the experiment's table: a protocol with its options, on a task, with a cast."""
-
-    label: str
-    task: str
-    protocol: ProtocolBinding
-    cast: dict[str, tuple[Binding, ...]]
-    rehearsal: Rehearsal
-
-    def model_name(self, *roles: str) -> str | None:
-        """The names of the models bound to the first of ``roles`` there is."""
-        bound = next((self.cast[role] for role in roles if role in self.cast), None)
-        return None if bound is None else " + ".join(binding.name for binding in bound)
+__all__ = ["Plan", "PlannedEpisode", "build_plan"]
 
 
 @dataclass(frozen=True)
@@ -80,16 +41,12 @@ class Plan:
     arms: list[Arm] = field(default_factory=list)
     episodes: list[PlannedEpisode] = field(default_factory=list)
     items: dict[str, tuple[str, Item]] = field(default_factory=dict)
+    models: dict[str, Binding] = field(default_factory=dict)
 
     @property
     def protocols(self) -> dict[str, ProtocolBinding]:
         """The protocols of all arms by key."""
         return {arm.protocol.key: arm.protocol for arm in self.arms}
-
-    @property
-    def models(self) -> dict[str, Binding]:
-        """The models of all arms by key."""
-        return {b.key: b for arm in self.arms for bound in arm.cast.values() for b in bound}
 
 
 def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
@@ -142,10 +99,12 @@ class _Planner:
         cast = self._cast(protocol.create(), file, entry, where)
         origin: KeyPath = (*where, "task") if entry.task else ("task",)
         task, items, _ = self._read_task({**file.task, **entry.task}, file.seed, origin)
+        # The same arm at another seed has models of its own, where models are made here.
+        self._plan.models |= {binding.key: binding for bound in cast.values() for binding in bound}
         arm_place = self._arm(variant, entry, protocol, cast, task, items)
         for repeat in range(file.repeats):
             for item in items:
-                for spec in _specs(self._plan.arms[arm_place], item, file.seed, repeat):
+                for spec in episodes_of(self._plan.arms[arm_place], cast, item, file.seed, repeat):
                     known = self._known.get(spec.episode_id)
                     if known is None:
                         self._known[spec.episode_id] = arm_place
@@ -248,70 +207,13 @@ class _Planner:
         """What the entry is called, with the swept values that make it differ from its neighbours."""
         name = entry.label or protocol.create().name
         heads = ("task", f"protocols.{entry.protocol}.", f"protocols.{entry.label}.", *(f"models.{r}" for r in cast))
-        swept = [
-            f"{key.rpartition('.')[2]}={value}"
-            for key, value in variant.values.items()
-            if key.startswith(heads) and len(str(value)) > 0
-        ]
+        swept = [f"{key.rpartition('.')[2]}={value}" for key, value in variant.values.items() if key.startswith(heads)]
         label = " ".join([name, *swept])
         taken = {arm.label for arm in self._plan.arms}
         if label in taken and not swept:
             label += "".join(f" {key}={value}" for key, value in entry.options.items())
         count = sum(other == label or other.startswith(f"{label} #") for other in taken)
         return f"{label} #{count + 1}" if count else label
-
-
-def _specs(arm: Arm, item: Item, seed: int, repeat: int) -> Iterator[EpisodeSpec]:
-    """The episodes of one arm on one question: one per assignment of sides."""
-    places = list(range(len(item.question.answers)))
-    order = tuple(draw(seed, repeat, item.question.id, "answer order").sample(places, len(places)))
-    presented = item.question.presented(order)
-    protocol = arm.protocol.create()
-    settings = {
-        role: [bound[place] for place in _turns(len(bound), seed, repeat, item.question, role)]
-        for role, bound in arm.cast.items()
-    }
-    version = arm.protocol.version
-    for assignment in _assignments(protocol, presented, arm.rehearsal, seed, repeat):
-        identity = {
-            "question": item.key,
-            "protocol": [protocol.name, version, arm.protocol.options],
-            "cast": {role: [[b.settings, b.key] for b in bound] for role, bound in settings.items()},
-            "draws": [seed, repeat, order, assignment],
-        }
-        yield EpisodeSpec(
-            episode_id=digest(identity),
-            arm=arm.label,
-            task=arm.task,
-            protocol=protocol.name,
-            protocol_version=version,
-            protocol_key=arm.protocol.key,
-            options=arm.protocol.options,
-            cast={role: tuple(b.key for b in bound) for role, bound in settings.items()},
-            judge=arm.model_name("judge", "overseer"),
-            strong=arm.model_name("strong"),
-            question=presented,
-            question_key=item.key,
-            answer_order=order,
-            assignment=assignment,
-            seed=seed,
-            repeat=repeat,
-        )
-
-
-def _assignments(
-    protocol: Protocol, question: Question, rehearsal: Rehearsal, seed: int, repeat: int
-) -> list[Assignment]:
-    """Every assignment the protocol asks for; where it reads ``assigned``, each answer is argued once."""
-    asked = protocol.assignments(question, draw(seed, repeat, question.id, "seat to answer"))
-    if asked is not None:
-        return list(asked)
-    return [(place,) for place in range(len(question.answers))] if rehearsal.reads_assigned else [()]
-
-
-def _turns(count: int, seed: int, repeat: int, question: Question, role: str) -> list[int]:
-    """In which order the seats of one role take the models bound to it."""
-    return draw(seed, repeat, question.id, "model to seat", role).sample(range(count), count)
 
 
 def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:

@@ -15,7 +15,7 @@ from oversight.models.rehearsal import RehearsalModel
 from oversight.question import Item
 
 if TYPE_CHECKING:
-    from oversight.experiment.plan import ProtocolBinding
+    from oversight.experiment.arm import ProtocolBinding
 
 __all__ = ["Expected", "Rehearsal", "rehearse"]
 
