@@ -127,3 +127,15 @@ def test_a_task_of_the_user_s_is_asked(tmp_path: Path) -> None:
     store = tmp_path / "store"
     assert here("run", path, "--engine", "local", "--store", store).code == 0
     assert here("report", "--store", store, "--format", "json").rows[0]["task"] == "mine"
+
+
+def test_a_key_that_a_plugin_blurts_out_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_PROVIDER_API_KEY", "very-private-42")
+    (tmp_path / "bad.py").write_text(
+        HEAD + "        import os\n        raise ValueError(os.environ['MY_PROVIDER_API_KEY'])\n"
+    )
+    store = tmp_path / "store"
+    ran = here("run", experiment(tmp_path, "  - ./bad.py:Bad\n"), "--engine", "local", "--store", store)
+    (detail,) = {row["detail"] for row in rows(store, "SELECT detail FROM episodes WHERE status = 'failed'")}
+    assert "ValueError: [redacted]" in detail
+    assert "very-private-42" not in ran.out + ran.err + detail

@@ -19,6 +19,7 @@ from oversight.experiment.arm import ProtocolBinding
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
 from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.secrets import redact
 from oversight.templates import Templates
 from oversight.verdict import Verdict
 
@@ -64,11 +65,11 @@ class Worker:
             )
             verdict = _checked(await protocol.run(episode), spec)
         except CallFailed as error:
-            failure, detail = error.failure.value, str(error)
+            failure, detail = error.failure.value, redact(str(error))
         except (Exception, SystemExit, asyncio.CancelledError):
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # somebody stopped the run; a plugin that cancels itself is one that failed
-            failure, detail = FailureClass.PLUGIN.value, traceback.format_exc()
+            failure, detail = FailureClass.PLUGIN.value, redact(traceback.format_exc())
         return EpisodeOutcome(
             episode_id=spec.episode_id,
             attempt=spec.attempt,

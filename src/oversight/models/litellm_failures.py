@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.litellm_settings import redact
+from oversight.secrets import redact
 
 __all__ = ["call_failed", "status_of"]
 

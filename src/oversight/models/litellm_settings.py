@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -11,18 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, model_validator
 
 from oversight.models.base import ModelSettings
+from oversight.secrets import SECRET_NAME, SECRET_VALUE
 
-__all__ = ["LiteLLMSettings", "redact"]
+__all__ = ["LiteLLMSettings"]
 
-_SECRET_NAME = re.compile(
-    r"api_?key|access_key|secret|passw|authorization|credential|cookie|private_key|(^|_)(key|token|auth)$"
-)
 _PUBLIC_NAMES = frozenset({"api_key_env", "prompt_cache_key", "input_cost_per_token", "output_cost_per_token"})
-_SECRET_VALUE = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|pplx|nvapi|fw|tgp|r8)[-_][\w*.-]{8,}|\bAIza[\w*-]{10,}|\bAKIA[A-Z0-9]{12,}|\bBearer\s+\S+",
-    re.IGNORECASE,
-)
-_SHORTEST_SECRET = 6
 _RESERVED = frozenset(
     {
         "messages",
@@ -88,8 +79,8 @@ class LiteLLMSettings(ModelSettings):
     def _holds_no_secret(cls, entry: Any) -> Any:
         for path, value in _texts(entry, ()):
             name = path[-1].lower().replace("-", "_") if path else ""
-            named = name not in _PUBLIC_NAMES and _SECRET_NAME.search(name)
-            if value and (named or _SECRET_VALUE.search(value) or _has_userinfo(value)):
+            named = name not in _PUBLIC_NAMES and SECRET_NAME.search(name)
+            if value and (named or SECRET_VALUE.search(value) or _has_userinfo(value)):
                 raise ValueError(
                     f"{'.'.join(path)} looks like a secret, and keys come from the environment: "
                     "export it there and write api_key_env: NAME_OF_THE_VARIABLE"
@@ -111,14 +102,6 @@ class LiteLLMSettings(ModelSettings):
         ours = set(ModelSettings.model_fields) | {"api_key_env", "params"}
         ours |= {"input_cost_per_token", "output_cost_per_token"}
         return {"model": self.model, **self.model_dump(exclude=ours, exclude_none=True), **self.params}
-
-
-def redact(text: str) -> str:
-    """``text`` without the secrets in this process's environment and without anything shaped like a key."""
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name.lower()):
-            text = text.replace(value, "[redacted]")
-    return _SECRET_VALUE.sub("[redacted]", text)
 
 
 def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
