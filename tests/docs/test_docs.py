@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,10 @@ import pytest
 from oversight.cli.app import app
 from oversight.experiment.file import COLUMNS, ExperimentFile, load_experiment
 from oversight.experiment.plan import build_plan
+from oversight.protocol import Protocol
+from oversight.registry import find_plugin
+from oversight.templates import Templates
+from oversight.testing import check_protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -100,3 +106,19 @@ def test_every_shipped_experiment_says_what_to_expect_and_can_be_planned() -> No
 def test_the_columns_a_report_can_be_grouped_by_are_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [column for column in COLUMNS if column not in readme] == []
+
+
+def test_the_protocol_in_the_readme_passes_the_conformance_check(tmp_path: Path) -> None:
+    (tmp_path / "consultancy.py").write_text(blocks("README.md", "python")[0], encoding="utf-8")
+    shutil.copytree(ROOT / "protocols" / "consultancy" / "prompts", tmp_path / "prompts")
+    (tmp_path / "prompts" / "consultant.j2").write_text("You are a consultant.", encoding="utf-8")
+    plugin = find_plugin(Protocol, "./consultancy.py:Consultancy", tmp_path)
+    check_protocol(plugin.load(Protocol)(), templates=Templates({**plugin.prompts, "argue": "Argue."}))
+
+
+def test_the_experiment_in_the_readme_can_be_planned(tmp_path: Path) -> None:
+    rows = [{"prompt": f"Question {n}?", "answers": ["yes", "no"], "gold": 0, "material": "A story."} for n in range(3)]
+    (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    (tmp_path / "my-debate.yaml").write_text(blocks("README.md", "yaml")[0], encoding="utf-8")
+    plan = build_plan(load_experiment(tmp_path / "my-debate.yaml"))
+    assert [arm.label for arm in plan.arms] == ["direct", "expert", "consultancy", "debate"]
