@@ -43,8 +43,9 @@ def watch(run: Watching) -> Iterator[None]:
     """Show a run's progress while the caller works; for `run_experiment`."""
     err.print(plain(f"run {run.run_id}: {run.pending} episodes to run, {run.planned - run.pending} already judged"))
     ended = threading.Event()
+    before = {arm.arm: arm.done for arm in _standings(run.store, run.run_id)}
     shower = _bars if err.is_terminal else _lines
-    thread = threading.Thread(target=shower, args=(run, ended), name="progress")
+    thread = threading.Thread(target=shower, args=(run, before, ended), name="progress")
     thread.start()
     try:
         yield
@@ -71,32 +72,28 @@ def _poll(
             show(_standings(run.store, run.run_id), time.monotonic() - started)
 
 
-def _bars(run: Watching, ended: threading.Event) -> None:
+def _bars(run: Watching, before: dict[str, int], ended: threading.Event) -> None:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[standing]}", markup=False), console=err) as progress:
         tasks: dict[str, TaskID] = {}
-        before: dict[str, int] = {}
 
         def show(standings: list[_Standing], elapsed_s: float) -> None:
             for arm in standings:
                 if arm.arm not in tasks:
                     tasks[arm.arm] = progress.add_task(plain(arm.arm).plain, total=arm.asked, standing="")
-                    before[arm.arm] = arm.done
                 text = _words(arm, arm.done - before[arm.arm], elapsed_s)
                 progress.update(tasks[arm.arm], completed=arm.done, standing=text)
 
         _poll(run, ended, (_BARS_EVERY_S,), show)
 
 
-def _lines(run: Watching, ended: threading.Event) -> None:
-    first: dict[str, int] = {}
-    said: dict[str, int] = {}
+def _lines(run: Watching, before: dict[str, int], ended: threading.Event) -> None:
+    said = dict(before)
 
     def show(standings: list[_Standing], elapsed_s: float) -> None:
         for arm in standings:
-            first.setdefault(arm.arm, arm.done)
-            if arm.done and said.get(arm.arm) != arm.done:
-                words = _words(arm, arm.done - first[arm.arm], elapsed_s)
+            if said[arm.arm] != arm.done:
+                words = _words(arm, arm.done - before[arm.arm], elapsed_s)
                 err.print(plain(f"{elapsed_s:5.0f} s  {arm.arm}: {arm.done}/{arm.asked}  {words}"), soft_wrap=True)
             said[arm.arm] = arm.done
 
