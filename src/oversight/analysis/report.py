@@ -145,7 +145,7 @@ def _frames(store: Store, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                    CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd
             FROM spending GROUP BY episode_id
         ) s USING (episode_id)
-        WHERE o.run_id = ? ORDER BY o.arm_no
+        WHERE o.run_id = ? ORDER BY o.arm_no, honest, o.seed, o.episode_id
         """,
         [run],
     )

@@ -105,8 +105,8 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
     for row in rows:
         if row.interval:
             methods.setdefault(row.interval, []).append("/".join(row.group.values()))
-    found = "; ".join(f"{method} ({', '.join(arms)})" for method, arms in methods.items())
-    notes = [f"Intervals: {found or 'none yet'}."]
+    found = [f"{method} ({', '.join(arms)})" if len(methods) > 1 else method for method, arms in methods.items()]
+    notes = [f"Intervals: {'; '.join(found) or 'none yet'}."]
     if any(row.unit == "cluster" for row in rows):
         notes.append("n counts clusters: one is right only if each of its episodes with the same honest seat is.")
     if any(row.difference is not None for row in rows):
