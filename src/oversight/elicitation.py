@@ -74,9 +74,11 @@ def from_choices(reply: ChatReply, labels: Sequence[str]) -> Belief:
     """Read the labels' token probabilities.
 
     Raises:
-        CallFailed: unparsable, because next to no probability lies on the labels.
+        CallFailed: unparsable, because there are none, or next to none lies on the labels.
     """
-    weights = [(reply.choice_probs or {}).get(label, 0.0) for label in labels]
+    if reply.choice_probs is None:
+        raise _unparsable("the reply came without token probabilities")
+    weights = [reply.choice_probs.get(label, 0.0) for label in labels]
     if sum(weights) < _MINIMUM_MASS:
         raise _unparsable(f"only {sum(weights):.3f} of the probability lies on the answers' labels")
     return Belief.from_weights(weights, BeliefSource.LOGPROB)

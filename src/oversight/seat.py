@@ -19,7 +19,7 @@ from oversight.elicitation import (
     statement_schema,
 )
 from oversight.errors import CallFailed, FailureClass, ProtocolError
-from oversight.models.base import ChatReply
+from oversight.models.base import ChatMessage, ChatReply
 from oversight.quotes import find_quotes
 from oversight.transcript import PROTOCOL, Kind, Message, chat_history, concurrent
 from oversight.verdict import Verdict
@@ -85,7 +85,7 @@ class Seat:
             return self._caller.read([answered], lambda replies: _validated(replies[0], form)), answered
 
         filled, answered = await _until_read(ask)
-        self._add(request, self._reply(Kind.FORM, answered, turn, audience=()))
+        self._episode.add(request, self._reply(Kind.FORM, answered, turn, audience=()))
         return filled
 
     async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
@@ -111,7 +111,7 @@ class Seat:
         said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
             update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}
         )
-        self._add(request, said)
+        self._episode.add(request, said)
         return said
 
     async def _elicit(self, verb: str, template: str, kind: Kind, turn: int | None, values: dict[str, Any]) -> Belief:
@@ -130,7 +130,7 @@ class Seat:
 
         belief, request, answered = await _until_read(ask)
         reply = self._reply(kind, answered, turn, audience=()).model_copy(update={"belief": belief})
-        self._add(request, reply)
+        self._episode.add(request, reply)
         return belief
 
     async def _ask_belief(
@@ -191,14 +191,11 @@ class Seat:
             call=answered.call,
         )
 
-    def _prompt(self, request: Message) -> tuple[Any, ...]:
+    def _prompt(self, request: Message) -> tuple[ChatMessage, ...]:
         if concurrent(self._last, request.branch):
             raise ProtocolError(f"seat '{self.name}' takes part in two branches of one gather")
         self._last = request.branch
         return chat_history(self.name, [*self._episode.messages, request], request.branch)
-
-    def _add(self, *messages: Message) -> None:
-        self._episode.add(*messages)
 
 
 async def _until_read(ask: Callable[[int], Awaitable[T]]) -> T:

@@ -56,3 +56,6 @@ def test_precommitment_is_what_makes_debate_work(tmp_path: Path) -> None:
     assert (found["precommitment"]["published"], found["precommitment"]["n_void"]) == (0.852, 0)
     # Nine digits of ten that are defended are wrong, so is whoever opposes them.
     assert (found["no precommitment"]["n"], found["no precommitment"]["n_void"]) == (80, 720)
+    # The paper counts images, so its number says nothing about episodes.
+    by_episode = here("report", "--store", store, "--unit", "episode", "--format", "json").rows
+    assert {row["published"] for row in by_episode} == {None}

@@ -139,3 +139,16 @@ def test_a_key_that_a_plugin_blurts_out_is_not_stored(tmp_path: Path, monkeypatc
     (detail,) = {row["detail"] for row in rows(store, "SELECT detail FROM episodes WHERE status = 'failed'")}
     assert "ValueError: [redacted]" in detail
     assert "very-private-42" not in ran.out + ran.err + detail
+
+
+def test_what_failed_is_reported_by_side(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        HEAD.replace('roles = ("judge",)', 'roles = ("judge", "strong")')
+        + "        episode.seat('expert', role='strong', brief='judge', argues=episode.assigned)\n"
+        + "        raise ValueError('no luck')\n"
+    )
+    store = tmp_path / "store"
+    path = experiment(tmp_path, "  - ./bad.py:Bad\n", strong="embedded/pixel-debater")
+    assert here("run", path, "--engine", "local", "--store", store).code == 1
+    found = here("report", "--store", store, "--by", "arm,honest", "--format", "json").rows
+    assert {row["honest"]: row["n_failed"] for row in found if row["arm"] == "bad"} == {"expert": 3, "none": 3}

@@ -119,51 +119,33 @@ def _run_rows(store: Store, run: str, experiment: dict[str, Any], by: list[str],
     for column in by:
         if column not in COLUMNS:
             raise UsageError(f"--by {column}: no such column{nearest(column, COLUMNS)}; columns: {', '.join(COLUMNS)}")
-    asked, judged = _frames(store, run)
-    baseline = _baseline(judged)
+    tally = _tally(store, run)
+    baseline = _baseline(tally)
     rows = []
-    for key, part in asked.groupby(by, sort=False, dropna=False):
+    for key, part in tally.groupby(by, sort=False, dropna=False):
         group = dict(zip(by, (str(value) for value in key), strict=True))
-        members = judged[judged["episode_id"].isin(part["episode_id"])]
-        row = _row(run, group, part, members, unit)
+        row = _row(run, group, part, unit)
         if unit == "episode" and baseline is not None:
-            row = row.model_copy(update=_difference(members, baseline))
+            row = row.model_copy(update=_difference(part, baseline))
         rows.append(row.model_copy(update={"published": _published(experiment, row)}))
     return rows
 
 
-def _frames(store: Store, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every planned episode of a run, and the judged ones with their scores."""
-    asked = store.sql(
+def _tally(store: Store, run: str) -> pd.DataFrame:
+    """Every planned episode of a run with its scores; ``honest`` is ``none`` where no seat argues the right answer."""
+    return store.sql(
         """
-        SELECT o.* EXCLUDE (options), o.options::VARCHAR AS options,
-               coalesce(r.honest, 'none') AS honest, r.belief_source, s.calls, s.cost_usd
-        FROM outcomes o
-        LEFT JOIN results r USING (run_id, episode_id)
-        LEFT JOIN (
-            SELECT episode_id, sum(n_calls)::BIGINT AS calls,
-                   CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd
-            FROM spending GROUP BY episode_id
-        ) s USING (episode_id)
-        WHERE o.run_id = ? ORDER BY o.arm_no, honest, o.seed, o.episode_id
+        SELECT * EXCLUDE (options, honest), options::VARCHAR AS options, coalesce(honest, 'none') AS honest
+        FROM tally WHERE run_id = ? ORDER BY arm_no, honest, seed, episode_id
         """,
         [run],
     )
-    judged = store.sql(
-        """
-        SELECT * EXCLUDE (options, honest), coalesce(honest, 'none') AS honest
-        FROM results WHERE run_id = ? ORDER BY arm_no, episode_id
-        """,
-        [run],
-    )
-    return asked, judged
 
 
-def _row(run: str, group: dict[str, str], part: pd.DataFrame, members: pd.DataFrame, unit: Unit) -> ReportRow:
-    scored = _scored(members)
+def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> ReportRow:
+    judged, scored = part[part["status"] == "judged"], part[part["counts"]]
     units = _units(scored, unit)
     found = proportion(units["correct"].to_numpy(bool), units["cluster"].tolist()) if len(units) else None
-    cost = part["cost_usd"].where(part["calls"].notna(), 0.0)
     return ReportRow(
         run=run,
         **{name: _joined(part[name]) for name in _CONSTANT},
@@ -173,21 +155,16 @@ def _row(run: str, group: dict[str, str], part: pd.DataFrame, members: pd.DataFr
         n=len(units),
         n_failed=int((part["status"] == "failed").sum()),
         n_pending=int((part["status"] == "pending").sum()),
-        n_abstained=int((members["abstained"] & ~members["void"]).sum()),
-        n_void=int(members["void"].sum()),
+        n_abstained=int((judged["abstained"].astype(bool) & ~judged["void"].astype(bool)).sum()),
+        n_void=int(judged["void"].sum()),
         accuracy=float(units["correct"].mean()) if len(units) else None,
         **_fields(found),
         brier=_mean(scored["brier"]),
         log_score=_mean(scored["log_score"]),
         ece=_ece(scored),
-        calls=int(part["calls"].fillna(0).sum()),
-        cost_usd=None if cost.isna().any() else float(cost.sum()),
+        calls=int(part["calls"].sum()),
+        cost_usd=None if part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
     )
-
-
-def _scored(members: pd.DataFrame) -> pd.DataFrame:
-    """What accuracy is over: judged, not void, not abstained."""
-    return members[~members["void"].astype(bool) & ~members["abstained"].astype(bool)]
 
 
 def _units(scored: pd.DataFrame, unit: Unit) -> pd.DataFrame:
@@ -198,20 +175,20 @@ def _units(scored: pd.DataFrame, unit: Unit) -> pd.DataFrame:
     return scored.groupby(whole, dropna=False)[["correct"]].all().reset_index()
 
 
-def _baseline(judged: pd.DataFrame) -> pd.DataFrame | None:
-    """The first arm in which the judge decided alone."""
-    alone = judged[judged["protocol"] == _BASELINE]
+def _baseline(tally: pd.DataFrame) -> pd.DataFrame | None:
+    """What counts of the first arm in which the judge decided alone."""
+    alone = tally[tally["counts"] & (tally["protocol"] == _BASELINE)]
     return None if alone.empty else alone[alone["arm_no"] == alone["arm_no"].min()]
 
 
-def _difference(members: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
+def _difference(part: pd.DataFrame, baseline: pd.DataFrame) -> dict[str, Any]:
     """Accuracy minus the baseline's, question by question."""
     name = str(baseline["arm"].iloc[0])
-    own = _scored(members)
+    own = part[part["counts"]]
     if own.empty or set(own["arm"]) == {name}:
         return {}
     pair = ["question_key", "cluster"]
-    both = pd.merge(_by_question(own, pair), _by_question(_scored(baseline), pair), on=pair, suffixes=("", "_alone"))
+    both = pd.merge(_by_question(own, pair), _by_question(baseline, pair), on=pair, suffixes=("", "_alone"))
     if both.empty:
         return {}
     differences = both["correct"] - both["correct_alone"]
@@ -231,8 +208,12 @@ def _by_question(scored: pd.DataFrame, pair: list[str]) -> pd.DataFrame:
 
 
 def _published(experiment: dict[str, Any], row: ReportRow) -> float | None:
-    """The paper's number for a row that is one arm, or one arm's episodes with one honest seat."""
-    if not set(row.group) <= {"arm", "honest"} or "arm" not in row.group:
+    """The paper's number for a row that is one arm, or one arm's episodes with one honest seat.
+
+    It counts what the experiment's own report counts; beside anything else it would mislead.
+    """
+    asked = ReportSettings.model_validate(experiment.get("report") or {})
+    if row.unit != asked.unit or not set(row.group) <= {"arm", "honest"} or "arm" not in row.group:
         return None
     for number in experiment.get("published") or ():
         if number["arm"] == row.group["arm"] and number.get("honest") == row.group.get("honest"):

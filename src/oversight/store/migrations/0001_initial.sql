@@ -223,9 +223,9 @@ FROM scored
 LEFT JOIN spending ON spending.episode_id = scored.episode_id AND spending.attempt = scored.attempt
 WHERE scored.status = 'judged';
 
--- One row per arm. A judged episode is void, or else abstained, or else one of the `n` that the means are over.
--- Calls and cost are those of every attempt, so what failures cost is counted.
-CREATE VIEW accuracy AS
+-- Every planned episode with its scores, whether it counts, and the calls and cost of all its attempts, so that
+-- what failures cost is counted. A judged episode is void, or else abstained, or else it counts.
+CREATE VIEW tally AS
 WITH spent AS (
     SELECT
         episode_id,
@@ -233,16 +233,17 @@ WITH spent AS (
         CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd
     FROM calls
     GROUP BY episode_id
-),
-paid AS (
-    SELECT
-        scored.*,
-        status = 'judged' AND NOT void AND NOT abstained AS counts,
-        coalesce(calls, 0) AS calls,
-        CASE WHEN calls IS NULL THEN 0 ELSE cost_usd END AS cost_usd
-    FROM scored
-    LEFT JOIN spent ON spent.episode_id = scored.episode_id
 )
+SELECT
+    scored.*,
+    status = 'judged' AND NOT void AND NOT abstained AS counts,
+    coalesce(calls, 0) AS calls,
+    CASE WHEN calls IS NULL THEN 0 ELSE cost_usd END AS cost_usd
+FROM scored
+LEFT JOIN spent ON spent.episode_id = scored.episode_id;
+
+-- One row per arm; the means are over the `n` episodes that count.
+CREATE VIEW accuracy AS
 SELECT
     run_id, arm, arm_no, task, protocol, options, judge, strong,
     count(*) AS n_asked,
@@ -258,5 +259,5 @@ SELECT
     avg(log_score) FILTER (counts) AS log_score,
     sum(calls)::BIGINT AS calls,
     CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS cost_usd
-FROM paid
+FROM tally
 GROUP BY run_id, arm, arm_no, task, protocol, options, judge, strong;
