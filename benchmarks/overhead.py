@@ -23,7 +23,7 @@ from oversight.testing import SAMPLE_QUESTION
 
 _EXPERIMENT = """
 name: overhead
-task: {{name: jsonl, path: rows.jsonl}}
+task: {{name: table, path: rows.jsonl}}
 models: {{judge: "{model}", strong: "{model}"}}
 protocols: [{{debate: {{rounds: 3, orders: drawn}}}}]
 """

@@ -197,9 +197,9 @@ def test_protocols_and_tasks_are_listed_and_explained() -> None:
     assert "prompt decide.j2 (the framework's)" in detail
 
     listed = here("tasks").out
-    assert all(name in listed for name in ("digits", "jsonl"))
+    assert all(name in listed for name in ("digits", "table"))
     assert "Which digit does this handwritten image show?" in here("tasks", "digits").out
-    assert "required" in here("tasks", "jsonl").out
+    assert "gold_is" in here("tasks", "table").out
 
 
 def test_a_plugin_of_the_user_s_is_explained_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

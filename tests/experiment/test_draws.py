@@ -27,7 +27,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[EpisodeSpec
         planned(
             experiment(
                 folder,
-                task={"name": "jsonl", "path": "rows.jsonl"},
+                task={"name": "table", "path": "rows.jsonl"},
                 models={"judge": "embedded/pixel-judge", "strong": strong},
                 protocols=[
                     "direct",
@@ -100,7 +100,7 @@ def test_models_that_share_a_role_take_turns_by_question_and_not_by_protocol(
 
 def test_repeats_draw_anew(tmp_path: Path) -> None:
     questions(tmp_path, rows(20))
-    path = experiment(tmp_path, task={"name": "jsonl", "path": "rows.jsonl"}, protocols=["direct"])
+    path = experiment(tmp_path, task={"name": "table", "path": "rows.jsonl"}, protocols=["direct"])
     orders = {
         repeat: [s.answer_order for s in specs(planned(path, repeats=2))["direct"] if s.repeat == repeat]
         for repeat in range(2)

@@ -104,7 +104,7 @@ def test_a_prompt_edit_and_a_code_edit_change_the_ids(tmp_path: Path) -> None:
 
 def test_a_question_edit_and_a_gold_correction_change_just_that_question_s_ids(tmp_path: Path) -> None:
     asked = rows(3)
-    path = experiment(tmp_path, task={"name": "jsonl", "path": "rows.jsonl"}, protocols=["direct"])
+    path = experiment(tmp_path, task={"name": "table", "path": "rows.jsonl"}, protocols=["direct"])
 
     def found() -> tuple[set[str], str]:
         questions(tmp_path, asked)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from itertools import islice
+import json
 from pathlib import Path
+from textwrap import indent
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from oversight.cli.output import Format, out, plain, print_frame
 from oversight.protocol import Protocol
+from oversight.question import Item
 from oversight.registry import find_plugin, installed
 from oversight.tasks.base import Task
+from oversight.tasks.source import FileTask
 from oversight.templates import Templates
 
 __all__ = ["list_plugins", "show_protocol", "show_task"]
@@ -41,21 +44,26 @@ def show_protocol(name: str) -> None:
 
 
 def show_task(name: str) -> None:
-    """Print one task's description, options and, where it needs no file, an example question."""
+    """Print one task's description, options and, where it can show one, an example question."""
     cls = find_plugin(Task, name, Path()).load(Task)
     _print_head(cls.name, cls)
     _print_options(cls.Options)
-    try:
-        task = cls(cls.Options())
-    except ValidationError:
-        return
-    for item in islice(task.items(seed=0), 1):
-        out.print(plain(f"── example: {item.question.id}"))
-        out.print(plain(f"{item.question.prompt}\n"))
-        for place, (label, answer) in enumerate(zip(item.question.labels, item.question.answers, strict=True)):
-            out.print(plain(f"{label}  {answer.text}{'   (gold)' if place == item.gold else ''}"))
-        if item.question.material:
-            out.print(plain(f"\nmaterial:\n{item.question.material}"))
+    if issubclass(cls, FileTask):
+        out.print(plain(f"── a record of its file\n{json.dumps(cls.sample, ensure_ascii=False, indent=2)}\n"))
+    item = cls.example()
+    if item is not None:
+        _print_item(item)
+
+
+def _print_item(item: Item) -> None:
+    question = item.question
+    out.print(plain(f"── example: {question.id}\n{question.prompt}\n"))
+    for place, (label, answer) in enumerate(zip(question.labels, question.answers, strict=True)):
+        out.print(plain(f"{label}  {answer.text}{'   (gold)' if place == item.gold else ''}"))
+        if answer.solution:
+            out.print(plain(indent(answer.solution, "   ")))
+    if question.material:
+        out.print(plain(f"\nmaterial:\n{question.material}"))
 
 
 def _print_head(name: str, cls: type) -> None:

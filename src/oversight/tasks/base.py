@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from oversight.question import Item
 
@@ -28,9 +29,11 @@ class Task(ABC):
 
     Attributes:
         name: the name experiments use.
+        restricted: the data's authors ask that it never be published in the clear.
     """
 
     name: ClassVar[str]
+    restricted: ClassVar[bool] = False
 
     class Options(BaseModel):
         """What an experiment may set."""
@@ -47,3 +50,12 @@ class Task(ABC):
         Raises:
             UsageError: a row cannot be read; the message names file and line.
         """
+
+    @classmethod
+    def example(cls) -> Item | None:
+        """The question that ``oversight tasks NAME`` shows; None where options are needed to have one."""
+        try:
+            task = cls(cls.Options())
+        except ValidationError:
+            return None
+        return next(islice(task.items(seed=0), 1), None)
