@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from oversight import Episode, Protocol, Verdict
+from oversight import Episode, Protocol, Seat, Verdict
 
 __all__ = ["Consultancy"]
 
@@ -13,8 +13,8 @@ class Consultancy(Protocol):
     """One strong consultant argues for its assigned answer; the judge may question it, then decides.
 
     Every answer is assigned once, so the consultant is honest in one episode of each question and dishonest
-    in the others (Michael et al. 2023, Khan et al. 2024). With ``open`` it chooses its own answer instead
-    (Kenton et al. 2024).
+    in the others (Michael et al. 2023, Khan et al. 2024). With ``open`` it first says how likely it holds each
+    answer, and argues for the likeliest (Kenton et al. 2024).
     """
 
     name = "consultancy"
@@ -32,13 +32,7 @@ class Consultancy(Protocol):
         """Let the consultant speak ``rounds`` times, then ask the judge."""
         options = self.options
         judge = episode.seat("judge")
-        consultant = episode.seat(
-            "consultant",
-            role="strong",
-            argues=None if options.open else episode.assigned,
-            open=options.open,
-            sees_material=True,
-        )
+        consultant = await self._seated(episode)
         for turn in range(options.rounds):
             await consultant.speak("argue", turn=turn, word_limit=options.word_limit)
             if options.beliefs:
@@ -46,3 +40,13 @@ class Consultancy(Protocol):
             if options.interactive and turn < options.rounds - 1:
                 await judge.speak("ask", turn=turn)
         return await judge.decide()
+
+    async def _seated(self, episode: Episode) -> Seat:
+        if not self.options.open:
+            return episode.seat("consultant", role="strong", argues=episode.assigned, sees_material=True)
+        consultant = episode.seat("consultant", role="strong", sees_material=True)
+        belief = await consultant.believe("choose")
+        # Who abstains holds them all alike; the order in which answers are presented is drawn.
+        probs = belief.probs or [1.0] * len(episode.question.answers)
+        episode.assign(consultant, argues=max(range(len(probs)), key=lambda place: probs[place]))
+        return consultant

@@ -18,7 +18,8 @@ class Debate(Protocol):
     """Two strong debaters defend opposing answers in turns; the judge may question them, then decides.
 
     After Irving, Christiano and Amodei (2018). By default each pair of answers is debated twice, so that
-    each side is argued once from either seat; ``debater_a`` opens when turns are sequential.
+    each side is argued once from either seat; ``debater_a`` opens when turns are sequential. With ``open`` it
+    chooses its answer (Kenton et al. 2024).
     """
 
     name = "debate"
@@ -38,12 +39,19 @@ class Debate(Protocol):
             description="both debaters defend a fixed answer; if false, one does and the other may argue for "
             "anything else, which it need not name",
         )
+        open: bool = Field(
+            False,
+            description="debater_a first says how likely it holds each answer and defends the likeliest, debater_b "
+            "the next; one episode a question",
+        )
         interactive: bool = Field(False, description="the judge asks a question between rounds")
         beliefs: bool = Field(False, description="ask the judge for its belief after every round")
         word_limit: int | None = Field(150, ge=1, description="words per debater's turn; more are cut")
 
     def assignments(self, question: Question, rng: random.Random) -> Sequence[Assignment]:
         """Every pair of answers (or answer and its denial), from both seats or from one drawn by ``rng``."""
+        if self.options.open:
+            return [()]
         places = range(len(question.answers))
         pairs: list[Assignment] = list(
             combinations(places, 2) if self.options.committed else ((place, None) for place in places)
@@ -55,14 +63,9 @@ class Debate(Protocol):
     async def run(self, episode: Episode) -> Verdict:
         """Hear ``rounds`` rounds, then ask the judge."""
         options = self.options
-        first, second = episode.assignment
-        sides = {"debater_a": first, "debater_b": second} if options.committed else {}
+        debaters, sides = await self._seated(episode)
         labels = episode.question.labels
         judge = episode.seat("judge", defended={name: labels[p] for name, p in sides.items() if p is not None})
-        debaters = [
-            self._debater(episode, "debater_a", first, second),
-            self._debater(episode, "debater_b", second, first),
-        ]
         for turn in range(options.rounds):
             if options.turns == "simultaneous":
                 await episode.gather(*(self._argue(debater, turn) for debater in debaters))
@@ -74,6 +77,22 @@ class Debate(Protocol):
             if options.interactive and turn < options.rounds - 1:
                 await judge.speak("ask", turn=turn)
         return await judge.decide()
+
+    async def _seated(self, episode: Episode) -> tuple[list[Seat], dict[str, int | None]]:
+        """The debaters, and the answers that they are known to defend."""
+        if not self.options.open:
+            first, second = episode.assignment
+            opener = self._debater(episode, "debater_a", first, second)
+        else:
+            opener = episode.seat("debater_a", role="strong", brief="debater", sees_material=True)
+            belief = await opener.believe("choose")
+            # Who abstains holds them all alike; the order in which answers are presented is drawn.
+            probs = belief.probs or [1.0] * len(episode.question.answers)
+            first, second = sorted(range(len(probs)), key=lambda place: -probs[place])[:2]
+            second = second if self.options.committed else None
+            episode.assign(opener, argues=first, against="others" if second is None else second)
+        answerer = self._debater(episode, "debater_b", second, first)
+        return [opener, answerer], {"debater_a": first, "debater_b": second} if self.options.committed else {}
 
     async def _argue(self, debater: Seat, turn: int) -> None:
         await debater.speak("argue", turn=turn, word_limit=self.options.word_limit)

@@ -167,6 +167,25 @@ class Episode:
         caller = Caller(models[self._next_of(role or name) % len(models)], name, role or name, self._repeat, self.calls)
         return Seat(self, name, caller, subject.labels if isinstance(subject, Question) else ())
 
+    def assign(self, seat: Seat, *, argues: int, against: int | Literal["others"] | None = None) -> None:
+        """Tell a seat what it must argue once that is known, as where it chose the answer itself.
+
+        Args:
+            seat: opened without a side.
+            argues: the place of the answer it must defend.
+            against: see `seat`.
+
+        Raises:
+            ProtocolError: there is no such answer, or the seat has a side already.
+        """
+        if any(side.seat == seat.name for side in self.sides):
+            raise ProtocolError(f"seat '{seat.name}' has a side already")
+        _check_side(seat.name, self.question, argues, against)
+        other = against if isinstance(against, int) else None
+        side = Side(seat=seat.name, argues=argues, against=other, open=against == "others")
+        self.sides.append(side)
+        self._tell(seat.name, Kind.REQUEST, str(_stance(side, self.question, chooses=False)))
+
     async def gather(self, *parts: Coroutine[Any, Any, T]) -> list[T]:
         """Let several things happen at the same time, each blind to the others, and return their results.
 

@@ -83,7 +83,7 @@ def test_every_installed_plugin_loads(kind: type) -> None:
 
 
 def test_an_installed_plugin_comes_with_its_prompts() -> None:
-    assert set(find_plugin(Protocol, "debate").prompts) == {"argue", "ask", "debater", "judge"}
+    assert set(find_plugin(Protocol, "debate").prompts) == {"argue", "ask", "choose", "debater", "judge"}
 
 
 def test_a_class_is_found_by_module(package: str) -> None:

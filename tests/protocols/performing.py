@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from oversight import Answer, Assignment, Episode, Message, Protocol, Question, Verdict
-from oversight.models.base import ChatRequest
+from oversight.models.base import ChatReply, ChatRequest
+from oversight.models.rehearsal import fitting_reply
 from oversight.registry import Plugin
 from oversight.templates import Templates
 from oversight.testing.scripted import Scripted, ScriptedModel
@@ -66,7 +67,10 @@ def play(
         model.requests = sent
         return model
 
-    strong = logged(ScriptedModel(said, then=lambda request: f"words of {request.seat} no {len(sent)}"))
+    def more(request: ChatRequest) -> str | ChatReply:
+        return fitting_reply(request) if request.choices else f"words of {request.seat} no {len(sent)}"
+
+    strong = logged(ScriptedModel(said, then=more))
     chosen = protocol.Options(**options)
     episode = Episode(
         question,

@@ -9,6 +9,7 @@ from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
 from oversight.markup import find
+from oversight.models.base import ChatReply
 from oversight.protocols.consultancy import Consultancy
 
 
@@ -38,9 +39,21 @@ def test_the_side_is_on_record() -> None:
     assert (side.seat, side.argues, side.open) == ("consultant", 1, False)
 
 
-def test_an_open_consultant_chooses_for_itself() -> None:
-    prompt = play(Consultancy, open=True).prompts("consultant")[0]
-    assert [element.attributes for element in find("stance", prompt)] == [{"seat": "consultant", "open": "yes"}]
+def test_an_open_consultant_says_what_it_holds_right_and_argues_for_that() -> None:
+    ran = play(Consultancy, ChatReply("B", choice_probs={"A": 0.2, "B": 0.8}), open=True)
+    first, second = ran.prompts("consultant")[:2]
+    assert find("stance", first) == []
+    assert [element.attributes for element in find("stance", second)] == [{"seat": "consultant", "argues": "B"}]
+    # Who argued for what is on record, so that the judge can be scored by whether the consultant was right.
+    assert [(side.seat, side.argues) for side in ran.episode.sides] == [("consultant", 1)]
+    assert ran.order == [("consultant", "belief"), *[("consultant", "speech")] * 3, ("judge", "verdict")]
+    assert "0.8" not in ran.prompts("judge")[0]
+
+
+def test_an_open_consultant_that_abstains_still_argues() -> None:
+    abstains = '{"A": 0.5, "B": 0.5, "abstain": true}'
+    ran = play(Consultancy, ChatReply("no idea"), abstains, open=True)
+    assert [side.argues for side in ran.episode.sides] == [0]
 
 
 def test_an_open_consultancy_needs_no_assignment() -> None:

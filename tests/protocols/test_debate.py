@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from oversight import Answer, Question
 from oversight.markup import find
+from oversight.models.base import ChatReply
 from oversight.protocols.debate import Debate
 
 SEATS = ("debater_a", "debater_b")
@@ -242,3 +243,33 @@ def test_the_verdict_is_over_all_answers() -> None:
 def test_options_out_of_range_or_unknown_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Debate.Options(**options)  # type: ignore[arg-type]
+
+
+# --- open
+
+
+def test_an_open_debater_defends_what_it_holds_right_and_its_opponent_the_runner_up() -> None:
+    ran = play(Debate, ChatReply("C", choice_probs={"A": 0.3, "B": 0.1, "C": 0.6}), question=THREE, open=True)
+    assert [(side.seat, side.argues, side.against) for side in ran.episode.sides] == [
+        ("debater_a", 2, 0),
+        ("debater_b", 0, 2),
+    ]
+    assert stances(ran.prompts("debater_a")[0]) == []
+    assert stances(ran.prompts("debater_a")[1]) == [{"seat": "debater_a", "argues": "C", "against": "A"}]
+    assert stances(ran.prompts("debater_b")[0]) == [{"seat": "debater_b", "argues": "A", "against": "C"}]
+    judge = ran.prompts("judge")[0]
+    assert "debater_a argues for answer C." in judge
+    assert "debater_b argues for answer A." in judge
+    assert "0.6" not in judge
+
+
+def test_an_open_debate_is_one_episode_without_an_assignment() -> None:
+    assert assigned(4, open=True) == [()]
+
+
+def test_the_opponent_of_an_open_debater_may_be_uncommitted() -> None:
+    ran = play(Debate, ChatReply("B", choice_probs={"A": 0.1, "B": 0.9}), open=True, committed=False)
+    assert [(side.seat, side.argues, side.against) for side in ran.episode.sides] == [
+        ("debater_a", 1, None),
+        ("debater_b", None, 1),
+    ]
