@@ -13,6 +13,7 @@ from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolE
 from oversight.protocol import Assignment, Protocol
 from oversight.question import Answer, Item, Question
 from oversight.seat import Seat
+from oversight.tasks.base import Task
 from oversight.transcript import Message, visible_to
 from oversight.verdict import Annotation, Verdict
 
@@ -40,6 +41,7 @@ __all__ = [
     "RunSettings",
     "Seat",
     "StoreError",
+    "Task",
     "UsageError",
     "Verdict",
     "open_store",

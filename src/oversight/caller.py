@@ -44,11 +44,13 @@ class Caller:
         choices: tuple[str, ...] = (),
         json_schema: Mapping[str, Any] | None = None,
         sample: int = 0,
+        word_limit: int | None = None,
     ) -> Answered:
         """Call the model, again where that helps, and return its reply.
 
         Raises:
             CallFailed: the last attempt's failure.
+            RunStopped: no call is made any more.
         """
 
         def record(attempt: int, reply: ChatReply | None, failure: CallFailed | None, latency_s: float) -> None:
@@ -71,14 +73,15 @@ class Caller:
                     finish_reason=spent.finish_reason,
                     failure=failure.failure.value if failure else None,
                     detail=failure.message[:_DETAIL] if failure else None,
+                    origin=spent.origin,
                 )
             )
 
-        request = ChatRequest(messages, choices, json_schema, self._first_sample + sample, self._seat)
+        request = ChatRequest(messages, choices, json_schema, self._first_sample + sample, self._seat, word_limit)
         reply = await call_with_retries(self.model, request, record)
         return Answered(reply, len(self._records) - 1)
 
-    def read(self, answered: Sequence[Answered], reader: Callable[[list[ChatReply]], T]) -> T:
+    async def read(self, answered: Sequence[Answered], reader: Callable[[list[ChatReply]], T]) -> T:
         """Read one reply or several; what cannot be read is marked so in its call's record, with its first words.
 
         Raises:
@@ -89,6 +92,7 @@ class Caller:
         except CallFailed as failure:
             for reply, call in answered:
                 detail = f"{failure.message}; the reply begins: {reply.text}"[:_DETAIL]
+                await self.model.unreadable(reply, detail)
                 self._records[call] = self._records[call].model_copy(
                     update={"failure": failure.failure.value, "detail": detail}
                 )

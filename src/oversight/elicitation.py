@@ -26,6 +26,7 @@ __all__ = [
     "from_statement",
     "instruction",
     "statement_schema",
+    "without_instruction",
 ]
 
 _MINIMUM_MASS = 0.05
@@ -49,6 +50,13 @@ def instruction(source: BeliefSource, labels: Sequence[str]) -> str:
         "Reply with one JSON object and nothing else: the probability that each answer is right, summing to 1, "
         f"for example {example}. Set abstain to true only if you cannot judge at all."
     )
+
+
+def without_instruction(request: str, labels: Sequence[str]) -> str:
+    """A request for a belief as its author worded it, without what `instruction` added to it."""
+    for source in BeliefSource:
+        request = request.removesuffix("\n\n" + instruction(source, labels))
+    return request
 
 
 def statement_schema(labels: Sequence[str]) -> dict[str, Any]:

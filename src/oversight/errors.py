@@ -17,6 +17,8 @@ __all__ = [
     "FailureClass",
     "OversightError",
     "ProtocolError",
+    "RunStopped",
+    "StopReason",
     "StoreError",
     "UsageError",
 ]
@@ -37,6 +39,8 @@ class FailureClass(StrEnum):
     CONTEXT_LENGTH = "context_length"
     AUTHENTICATION = "authentication"
     INVALID_REQUEST = "invalid_request"
+    UNKNOWN_MODEL = "unknown_model"
+    UNRECORDED = "unrecorded"
     UNPARSABLE = "unparsable"
     PLUGIN = "plugin"
 
@@ -72,6 +76,38 @@ class ProtocolError(OversightError):
 
 class StoreError(OversightError):
     """The store cannot be opened, read or written."""
+
+
+class StopReason(StrEnum):
+    """Why no further model call of a run is made."""
+
+    BUDGET = "budget"
+    """The next call might pass what the run may cost."""
+    UNPRICED = "unpriced"
+    """The run is held to a budget, and a call's price is unknown."""
+    REFUSED = "refused"
+    """A provider refuses the key, the account or the model: every further call would fail alike."""
+    UNREACHABLE = "unreachable"
+    """A provider has stopped answering."""
+    STORE = "store"
+    """Completed calls can no longer be kept."""
+
+
+class RunStopped(OversightError):
+    """No further model call is made; episodes that need one are dropped, and their calls so far are kept.
+
+    Args:
+        reason: why.
+        message: one line for a person.
+    """
+
+    def __init__(self, reason: StopReason, message: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class CallFailed(OversightError):

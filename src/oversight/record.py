@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from oversight.belief import Belief
 from oversight.models.base import CallRecord
 from oversight.protocol import Assignment
 from oversight.question import Question
 from oversight.transcript import Message
 from oversight.verdict import Verdict
 
-__all__ = ["EpisodeOutcome", "EpisodeSpec", "Side"]
+__all__ = ["EpisodeOutcome", "EpisodeSpec", "Judgement", "Side"]
 
 
 class EpisodeSpec(BaseModel):
@@ -92,7 +93,29 @@ class EpisodeOutcome(BaseModel):
     failure: str | None = None
     detail: str | None = None
 
-    @property
-    def cost_usd(self) -> float:
-        """What is known to have been spent, in dollars."""
-        return sum(call.cost_usd or 0.0 for call in self.calls)
+
+class Judgement(BaseModel):
+    """What another judge made of a stored transcript.
+
+    Attributes:
+        judgement_id: of the judge and the transcript, and of how many failed attempts went before.
+        episode_id, attempt: the transcript's.
+        judge, settings: the model.
+        belief: set exactly when ``status`` is ``judged``.
+        seconds: how long it took.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    judgement_id: str
+    episode_id: str
+    attempt: int
+    judge: str
+    settings: dict[str, Any]
+    judged_at: datetime
+    status: Literal["judged", "failed"]
+    belief: Belief | None = None
+    failure: str | None = None
+    detail: str | None = None
+    seconds: float
+    calls: tuple[CallRecord, ...]

@@ -82,7 +82,7 @@ class Seat:
 
         async def ask(attempt: int) -> tuple[Form, Answered]:
             answered = await self._caller.ask("fill", prompt, json_schema=schema, sample=attempt)
-            return self._caller.read([answered], lambda replies: _validated(replies[0], form)), answered
+            return await self._caller.read([answered], lambda replies: _validated(replies[0], form)), answered
 
         filled, answered = await _until_read(ask)
         self._episode.add(request, self._reply(Kind.FORM, answered, turn, audience=()))
@@ -90,11 +90,15 @@ class Seat:
 
     async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
         """Say, privately, how likely each answer is now."""
-        return await self._elicit("believe", template, Kind.BELIEF, turn, values)
+        return await self._elicit("believe", self._render(template, turn, values), Kind.BELIEF, turn)
 
     async def decide(self, template: str = "decide", *, turn: int | None = None, **values: Any) -> Verdict:
         """Give the final belief."""
-        return Verdict(belief=await self._elicit("decide", template, Kind.VERDICT, turn, values))
+        return await self.decide_on(self._render(template, turn, values), turn)
+
+    async def decide_on(self, words: str, turn: int | None = None) -> Verdict:
+        """Give the final belief when asked in these words, as they were put to somebody else before."""
+        return Verdict(belief=await self._elicit("decide", words, Kind.VERDICT, turn))
 
     async def _say(
         self,
@@ -106,7 +110,7 @@ class Seat:
         values: dict[str, Any],
     ) -> Message:
         request = self._request(template, turn, values)
-        answered = await self._caller.ask(verb, self._prompt(request))
+        answered = await self._caller.ask(verb, self._prompt(request), word_limit=values.get("word_limit"))
         text, cut = _within(answered.reply.text, values.get("word_limit"))
         said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
             update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}
@@ -114,24 +118,31 @@ class Seat:
         self._episode.add(request, said)
         return said
 
-    async def _elicit(self, verb: str, template: str, kind: Kind, turn: int | None, values: dict[str, Any]) -> Belief:
+    async def _elicit(self, verb: str, words: str, kind: Kind, turn: int | None) -> Belief:
         """Ask for a belief in the configured way; where token probabilities fail, ask for stated ones."""
         if not self._labels:
             raise ProtocolError(f"seat '{self.name}' works on a text without answers: it has nothing to decide between")
-        words = self._render(template, turn, values)
 
         async def ask(attempt: int) -> tuple[Belief, Message, Answered]:
             source = BeliefSource(self._caller.model.settings.belief)
-            if source is BeliefSource.LOGPROB and (attempt > 0 or not self._caller.model.gives_probabilities):
+            if source is BeliefSource.LOGPROB and attempt > 0:
                 source = BeliefSource.STATED
             request = self._private(f"{words}\n\n{instruction(source, self._labels)}", turn)
             belief, answered = await self._ask_belief(source, verb, request, attempt)
             return belief, request, answered
 
-        belief, request, answered = await _until_read(ask)
+        belief, request, answered = await _until_read(ask, first=self._first_attempt())
         reply = self._reply(kind, answered, turn, audience=()).model_copy(update={"belief": belief})
         self._episode.add(request, reply)
         return belief
+
+    def _first_attempt(self) -> int:
+        """A judge that is known to give no probabilities starts with its second attempt, which states them.
+
+        So a stated belief is the same sample of the same prompt, whenever that became known.
+        """
+        model = self._caller.model
+        return int(BeliefSource(model.settings.belief) is BeliefSource.LOGPROB and not model.gives_probabilities)
 
     async def _ask_belief(
         self, source: BeliefSource, verb: str, request: Message, attempt: int
@@ -143,17 +154,17 @@ class Seat:
             answers = await all_of(
                 *(caller.ask(verb, prompt, sample=attempt * count + number) for number in range(count))
             )
-            belief = caller.read(answers, lambda replies: from_samples(replies, labels))
+            belief = await caller.read(answers, lambda replies: from_samples(replies, labels))
             text = "\n".join(answered.reply.text for answered in answers)
             return belief, answers[-1]._replace(reply=answers[-1].reply._replace(text=text))
         if source is BeliefSource.STATED:
             schema = statement_schema(labels)
             answered = await caller.ask(verb, prompt, json_schema=schema, sample=attempt)
-            return caller.read([answered], lambda replies: from_statement(replies[0], labels)), answered
+            return await caller.read([answered], lambda replies: from_statement(replies[0], labels)), answered
         answered = await caller.ask(verb, prompt, choices=labels, sample=attempt)
         if answered.reply.choice_probs is None:
             caller.model.gives_probabilities = False
-        return caller.read([answered], lambda replies: from_choices(replies[0], labels)), answered
+        return await caller.read([answered], lambda replies: from_choices(replies[0], labels)), answered
 
     def _render(self, template: str, turn: int | None, values: dict[str, Any]) -> str:
         return self._episode.render(template, {**values, "turn": turn, "seat": self.name})
@@ -198,15 +209,16 @@ class Seat:
         return chat_history(self.name, [*self._episode.messages, request], request.branch)
 
 
-async def _until_read(ask: Callable[[int], Awaitable[T]]) -> T:
+async def _until_read(ask: Callable[[int], Awaitable[T]], first: int = 0) -> T:
     """Ask up to `_ATTEMPTS` times for something readable: the whole decision is retried, not its parsing."""
-    for attempt in range(_ATTEMPTS - 1):
+    last = first + _ATTEMPTS - 1
+    for attempt in range(first, last):
         try:
             return await ask(attempt)
         except CallFailed as failure:
             if failure.failure is not FailureClass.UNPARSABLE:
                 raise
-    return await ask(_ATTEMPTS - 1)
+    return await ask(last)
 
 
 def _validated(reply: ChatReply, form: type[Form]) -> Form:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
-__all__ = ["SECRET_NAME", "SECRET_VALUE", "redact"]
+from oversight.errors import UsageError
+
+__all__ = ["SECRET_NAME", "SECRET_VALUE", "adopt_key_files", "redact"]
 
 SECRET_NAME = re.compile(
     r"api_?key|access_key|secret|passw|authorization|credential|cookie|private_key|(^|_)(key|token|auth)$"
@@ -19,6 +22,24 @@ SECRET_VALUE = re.compile(
 """Texts that are keys by their form."""
 
 _SHORTEST_SECRET = 6
+_FILE = "_FILE"
+
+
+def adopt_key_files() -> None:
+    """Read the keys that the environment names files for: ``OPENAI_API_KEY_FILE`` for ``OPENAI_API_KEY``.
+
+    A key that is in the environment itself counts before one in a file. Only this process gets to know them.
+
+    Raises:
+        UsageError: a file that is named cannot be read.
+    """
+    for name, path in list(os.environ.items()):
+        key = name.removesuffix(_FILE)
+        if key != name and SECRET_NAME.search(key.lower()) and not os.environ.get(key):
+            try:
+                os.environ[key] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"{name} names {path}, which cannot be read: {error}") from None
 
 
 def redact(text: str) -> str:

@@ -90,7 +90,14 @@ def test_a_failing_plugin_fails_its_episodes_and_only_those_are_retried(
 
     again = here(*command)
     assert again.code == 1
-    assert f"{len(bad)} episodes run with {len(bad)} model calls; {24 - len(bad)} had been judged before" in again.out
+    # A call that is paid for is kept although its episode failed; what runs here costs nothing to ask again.
+    asked = sum(row["arm"] == "ask" for row in failed)
+    assert 0 < asked < len(bad)
+    assert f"{len(bad)} episodes run with {asked} model calls; {24 - len(bad)} had been judged before" in again.out
+    origins = rows(store, "SELECT origin, count(*) AS n FROM calls WHERE attempt = 1 GROUP BY 1 ORDER BY 1")
+    assert origins == [{"origin": "kept", "n": len(bad) - asked}, {"origin": "made", "n": asked}]
+    report = {row["arm"]: row for row in here("report", "--store", store, "--format", "json").rows}
+    assert sum(row["calls"] for row in report.values()) == 24 + asked
     assert {row["episode_id"] for row in rows(store, "SELECT episode_id FROM episodes WHERE attempt = 1")} == bad
 
     monkeypatch.delenv("OVERSIGHT_TEST_FAIL")

@@ -99,6 +99,7 @@ def test_a_misspelt_word_is_met_with_the_nearest(tmp_path: Path, text: str, line
         pytest.param(TINY + "grid: {task.images: 3}\n", END, "a list of values", id="grid value that is no list"),
         pytest.param(TINY + "grid: {task: {images: []}}\n", END, "a list of values", id="grid value that is empty"),
         pytest.param(TINY.replace("images: 4", "images: 4, limit: 0"), TASK, "limit is a number", id="limit"),
+        pytest.param(TINY.replace("images: 4", "images: 4, limit: yes"), TASK, "limit is a number", id="limit-yes"),
         pytest.param(TINY.replace("name: tiny", "name: ../tiny"), 1, "name: ", id="a name that is a path"),
         pytest.param(TINY.replace("- direct", "- ./none.py:None"), 7, "there is no file", id="missing plugin file"),
     ],

@@ -136,7 +136,7 @@ def test_repeats_and_seeds_ask_for_more(tmp_path: Path) -> None:
 
 def test_a_smaller_limit_is_part_of_a_larger_one_whatever_the_order_of_the_rows(tmp_path: Path) -> None:
     asked = rows(30)
-    task = {"name": "jsonl", "path": "rows.jsonl"}
+    task = {"name": "table", "path": "rows.jsonl"}
     path = experiment(tmp_path, task=task, protocols=["direct"])
     questions(tmp_path, asked)
     few, more = ids(path, limit=5)["direct"], ids(path, limit=12)["direct"]
@@ -151,3 +151,15 @@ def test_a_smaller_limit_is_part_of_a_larger_one_whatever_the_order_of_the_rows(
     assert {spec.question.id for spec in specs(planned(path, limit=5))["direct"]} != {
         spec.question.id for spec in specs(planned(path, limit=5, seed=1))["direct"]
     }
+
+
+def test_swept_tasks_and_models_are_labelled_by_their_names(tmp_path: Path) -> None:
+    tasks = [{"name": "digits", "images": 2}, {"name": "prontoqa", "questions": 2}]
+    judges = [{"model": "embedded/pixel-judge"}, {"model": "embedded/pixel-judge", "pixels": 3}]
+    by_task = planned(experiment(tmp_path / "a", protocols=["direct"], grid={"task": tasks}))
+    assert [arm.label for arm in by_task.arms] == ["direct task=digits", "direct task=prontoqa"]
+    by_judge = planned(experiment(tmp_path / "b", protocols=["direct"], grid={"models.judge": judges}))
+    assert [arm.label for arm in by_judge.arms] == [
+        "direct judge=embedded/pixel-judge",
+        "direct judge=embedded/pixel-judge #2",
+    ]

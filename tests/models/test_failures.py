@@ -46,7 +46,12 @@ PROVIDERS = pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
         pytest.param(Fault.unauthorized(), FailureClass.AUTHENTICATION, id="401"),
         pytest.param(Fault.error(402, "pay"), FailureClass.AUTHENTICATION, id="402"),
         pytest.param(Fault.error(403, "no"), FailureClass.AUTHENTICATION, id="403"),
-        pytest.param(Fault.error(404, "no such model"), FailureClass.INVALID_REQUEST, id="404"),
+        pytest.param(Fault.error(404, "no such model"), FailureClass.UNKNOWN_MODEL, id="404"),
+        pytest.param(
+            Fault.error(429, "You exceeded your current quota", code="insufficient_quota"),
+            FailureClass.AUTHENTICATION,
+            id="out-of-money",
+        ),
         pytest.param(Fault.error(400, "bad"), FailureClass.INVALID_REQUEST, id="400"),
     ],
 )
@@ -100,10 +105,10 @@ async def test_no_key_at_all_is_an_authentication_failure(make: Make, model: str
     assert caught.value.failure is FailureClass.AUTHENTICATION
 
 
-async def test_an_unknown_provider_is_an_invalid_request(make: Make) -> None:
+async def test_an_unknown_provider_is_an_unknown_model(make: Make) -> None:
     with pytest.raises(CallFailed) as caught:
         await make("nosuchprovider/x", api_base=None).chat(ask())
-    assert caught.value.failure is FailureClass.INVALID_REQUEST
+    assert caught.value.failure is FailureClass.UNKNOWN_MODEL
 
 
 @PROVIDERS

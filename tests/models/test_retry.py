@@ -30,7 +30,7 @@ class Log:
 @pytest.mark.parametrize(
     ("fault", "requests"),
     [
-        pytest.param(Fault.rate_limited(), 5, id="429"),
+        pytest.param(Fault.rate_limited(), 11, id="429"),
         pytest.param(Fault.error(500, "boom"), 5, id="500"),
         pytest.param(Fault.reset(), 5, id="reset"),
         pytest.param(Fault.not_json(), 5, id="not-json"),
@@ -44,7 +44,7 @@ class Log:
     ],
 )
 async def test_retries_are_bounded_by_class(server: LoopbackServer, make: Make, fault: Fault, requests: int) -> None:
-    server.faults.extend([fault] * 9)
+    server.faults.extend([fault] * 20)
     log = Log()
     with pytest.raises(CallFailed) as caught:
         await call_with_retries(make(), ask(), log, base_delay=0)
@@ -61,11 +61,24 @@ async def test_the_reply_comes_after_the_faults_and_all_are_told(server: Loopbac
     assert all(seconds > 0 for seconds in log.seconds)
 
 
-async def test_different_failures_share_one_bound(server: LoopbackServer, make: Make) -> None:
-    server.faults.extend([Fault.error(500, "boom"), Fault.rate_limited()] * 5)
+@pytest.mark.parametrize(
+    ("mix", "requests"),
+    [
+        pytest.param([Fault.error(500, "boom"), Fault.rate_limited()], 9, id="five-500s-among-others"),
+        pytest.param(
+            [Fault.error(500, "boom"), Fault.rate_limited(), Fault.reset(), Fault.not_json(), Fault.blank()],
+            16,
+            id="a-bit-of-everything",
+        ),
+    ],
+)
+async def test_a_call_that_meets_all_kinds_of_failures_ends(
+    server: LoopbackServer, make: Make, mix: list[Fault], requests: int
+) -> None:
+    server.faults.extend(mix * 10)
     with pytest.raises(CallFailed):
         await call_with_retries(make(), ask(), Log(), base_delay=0)
-    assert len(server.received) == 5
+    assert len(server.received) == requests
 
 
 async def test_retry_after_is_waited_for(server: LoopbackServer, make: Make) -> None:

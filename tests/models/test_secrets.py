@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oversight.errors import CallFailed, UsageError
+from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.litellm_model import LiteLLMModel
 from oversight.testing.loopback import Fault, LoopbackServer
 
@@ -87,9 +89,35 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], word: s
     assert word in refusal(**settings)
 
 
-def test_a_named_variable_that_is_not_set_is_a_usage_error(make: Make) -> None:
+async def test_a_named_variable_that_is_not_set_is_a_usage_error_here_and_stops_the_run_elsewhere(
+    server: LoopbackServer, make: Make
+) -> None:
+    model = make(api_key_env="LAB_JUDGE_KEY")
     with pytest.raises(UsageError, match="LAB_JUDGE_KEY, which is not set"):
-        make(api_key_env="LAB_JUDGE_KEY")
+        model.check(model.settings)
+    # On another machine, where nobody has looked before.
+    with pytest.raises(CallFailed, match="LAB_JUDGE_KEY, which is not set") as caught:
+        await model.chat(ask())
+    assert caught.value.failure is FailureClass.AUTHENTICATION
+    assert server.received == []
+
+
+def test_a_key_can_be_in_a_file_that_the_environment_names(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(f"{PLANTED}\n")
+    monkeypatch.setenv("LAB_JUDGE_KEY_FILE", str(key_file))
+    monkeypatch.delenv("LAB_JUDGE_KEY", raising=False)
+    model = make(api_key_env="LAB_JUDGE_KEY")
+    model.check(model.settings)
+    assert os.environ["LAB_JUDGE_KEY"] == PLANTED
+    monkeypatch.setenv("LAB_JUDGE_KEY", "its own")
+    model.check(model.settings)
+    assert os.environ["LAB_JUDGE_KEY"] == "its own"
+    monkeypatch.setenv("OTHER_API_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"OTHER_API_KEY_FILE names .* cannot be read"):
+        model.check(model.settings)
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "LAB_JUDGE_KEY"])

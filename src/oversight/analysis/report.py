@@ -41,7 +41,9 @@ class ReportRow(BaseModel):
         brier: mean of half the summed squared error, 0 best, 0.25 for an even split of two.
         log_score: mean log2 of the right answer's probability, in bits, clipped at 1e-6; 0 best.
         ece: expected calibration error in 10 equal bins of the highest probability.
-        calls, cost_usd: of every attempt, failed ones included; cost is None if a price is unknown.
+        calls, prompt_tokens, completion_tokens, cost_usd: of every attempt, failed ones included; cost is None
+            if a price is unknown. A reply that another episode had asked for already counts at its price.
+        cached_share: share of the prompt tokens that the provider had cached; None without prompt tokens.
         baseline, difference, difference_low, difference_high, difference_interval, difference_n: mean
             difference in accuracy to that arm, with its 95 % interval and method, on the ``difference_n``
             questions both judged, paired by question.
@@ -73,6 +75,9 @@ class ReportRow(BaseModel):
     log_score: float | None
     ece: float | None
     calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_share: float | None
     cost_usd: float | None
     baseline: str | None = None
     difference: float | None = None
@@ -163,6 +168,9 @@ def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> Rep
         log_score=_mean(scored["log_score"]),
         ece=_ece(scored),
         calls=int(part["calls"].sum()),
+        prompt_tokens=int(part["prompt_tokens"].sum()),
+        completion_tokens=int(part["completion_tokens"].sum()),
+        cached_share=float(part["cached_tokens"].sum() / read) if (read := part["prompt_tokens"].sum()) else None,
         cost_usd=None if part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
     )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from oversight.cli.output import Format, err, out, plain, print_frame
+from oversight.errors import StopReason
+
+if TYPE_CHECKING:
+    from oversight.engine.drive import Driven
 
 __all__ = ["app"]
 
@@ -18,7 +22,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-DONE, SOME_FAILED, OVER_BUDGET, INTERRUPTED = 0, 1, 3, 130
+DONE, SOME_FAILED, REFUSED, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
+
+_STOPPED = {
+    StopReason.BUDGET: OVER_BUDGET,
+    StopReason.UNPRICED: OVER_BUDGET,
+    StopReason.REFUSED: REFUSED,
+    StopReason.UNREACHABLE: SOME_FAILED,
+    StopReason.STORE: SOME_FAILED,
+}
 
 _LISTED_FAILURES = 5
 
@@ -31,7 +43,12 @@ _Limit = Annotated[int | None, typer.Option(min=1, help="Keep this many question
 _Store = Annotated[Path, typer.Option(envvar="OVERSIGHT_STORE", help="The store's directory.")]
 _Seed = Annotated[int | None, typer.Option(help="Use this seed instead of the file's.")]
 _Repeat = Annotated[int | None, typer.Option(min=1, help="Run every episode this many times.")]
-_Format = Annotated[Format, typer.Option(help="How to print it.")]
+_Concurrency = Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")]
+_MaxCost = Annotated[float | None, typer.Option(min=0, help="US dollars it may cost in all.")]
+_Replay = Annotated[
+    Path | None, typer.Option(metavar="STORE", help="Answer every call from this store's record; make none.")
+]
+_Format = Annotated[Format, typer.Option("--format", help="How to print it.")]
 
 _STORE = Path("oversight-store")
 
@@ -45,25 +62,28 @@ def run(
     engine: Annotated[Literal["local", "ray"], typer.Option(help="Where episodes run.")] = "ray",
     address: Annotated[str | None, typer.Option(help="A running Ray cluster, as 'ray start' prints it.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray workers; by default one per CPU.")] = None,
-    concurrency: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 64,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="US dollars the run may cost in all.")] = None,
+    concurrency: _Concurrency = 64,
+    max_cost: _MaxCost = None,
     seed: _Seed = None,
     repeat: _Repeat = None,
+    replay: _Replay = None,
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
+    from oversight.analysis.faults import faults
     from oversight.analysis.report import report
     from oversight.cli.progress import watch
-    from oversight.cli.report import print_report
+    from oversight.cli.report import print_faults, print_report
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
-    settings = RunSettings(store, engine, address, workers, concurrency, max_cost)
+    settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay)
     result = run_experiment(
         experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch
     )
     opened = open_store(store)
     print_report(report(opened, [result.run_id]), Format.TABLE)
     print_report(report(opened, [result.run_id], detail=True), Format.TABLE)
+    print_faults(faults(opened, [result.run_id]))
     driven = result.driven
     done = driven.judged + len(driven.failed)
     out.print(
@@ -72,22 +92,56 @@ def run(
             f"Store: {store}"
         )
     )
-    for spec, outcome in driven.failed[:_LISTED_FAILURES]:
+    return _ended(driven, [(spec.episode_id, spec.arm, outcome) for spec, outcome in driven.failed])
+
+
+def _ended(driven: Driven[Any, Any], failed: list[tuple[str, str, Any]]) -> int:
+    """Say what went wrong, a few failures of many, and give the exit code."""
+    for episode, where, outcome in failed[:_LISTED_FAILURES]:
         reason = (outcome.detail or "").strip().splitlines()
-        err.print(plain(f"failed: {spec.episode_id} ({spec.arm}): {outcome.failure}: {reason[-1] if reason else ''}"))
-    if len(driven.failed) > _LISTED_FAILURES:
-        err.print(plain(f"and {len(driven.failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
+        err.print(plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"))
+    if len(failed) > _LISTED_FAILURES:
+        err.print(plain(f"and {len(failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
     if driven.interrupted:
         err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
         return INTERRUPTED
-    if driven.over_budget and driven.unpriced:
-        hint = "set input_cost_per_token and output_cost_per_token beside the model"
-        err.print(plain(f"--max-cost {max_cost:g} cannot be held, because a call's price is unknown: {hint}"))
-        return OVER_BUDGET
-    if driven.over_budget:
-        err.print(plain(f"budget of ${max_cost:g} reached: raise --max-cost and run again to go on"))
-        return OVER_BUDGET
-    return SOME_FAILED if driven.failed else DONE
+    if driven.stopped:
+        err.print(plain(f"stopped: {driven.stopped}; every completed call is kept"), soft_wrap=True)
+        return _STOPPED[driven.stopped.reason]
+    return SOME_FAILED if failed else DONE
+
+
+@app.command()
+def rejudge(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run whose transcripts are judged again.")],
+    judge: Annotated[str, typer.Option(metavar="MODEL", help="The other judge, named as in an experiment file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One of the judge's settings; repeatable.")
+    ] = None,
+    store: _Store = _STORE,
+    concurrency: _Concurrency = 64,
+    max_cost: _MaxCost = None,
+    replay: _Replay = None,
+    form: _Format = Format.TABLE,
+) -> int:
+    """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
+    from oversight.analysis.rejudged import rejudged
+    from oversight.cli.judging import print_rejudged, settings_of
+    from oversight.engine.rejudge import rejudge as judge_again
+    from oversight.engine.run import RunSettings
+    from oversight.store import open_store
+
+    settings = RunSettings(store, "local", concurrency=concurrency, max_cost=max_cost, replay=replay)
+    result = judge_again(run, {"model": judge, **settings_of(overrides or ())}, settings)
+    print_rejudged(rejudged(open_store(store), run), form)
+    driven = result.driven
+    done = driven.judged + len(driven.failed)
+    err.print(
+        plain(f"{done} transcripts judged by {judge} with {driven.calls} calls; {result.already} had been before")
+    )
+    if result.unfit:
+        err.print(plain(f"{result.unfit} transcripts have no single judge whose place another could take"))
+    return _ended(driven, [(job.episode_id, run, each) for job, each in driven.failed])
 
 
 @app.command()
@@ -97,7 +151,7 @@ def plan(
     limit: _Limit = None,
     seed: _Seed = None,
     repeat: _Repeat = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    form: _Format = Format.TABLE,
 ) -> None:
     """Show what a run would do: episodes, calls, tokens and cost. Calls no model and spends nothing."""
     from oversight.experiment.estimate import estimate
@@ -118,11 +172,12 @@ def report(
     runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
     unit: Annotated[Literal["episode", "cluster"] | None, typer.Option(help="What is right or wrong as one.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    form: _Format = Format.TABLE,
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
+    from oversight.analysis.faults import faults
     from oversight.analysis.report import report as report_on
-    from oversight.cli.report import print_report
+    from oversight.cli.report import print_faults, print_report
     from oversight.store import open_store
 
     columns = [column.strip() for column in by.split(",")] if by else None
@@ -130,6 +185,7 @@ def report(
     print_report(report_on(opened, runs or (), by=columns, unit=unit), form)
     if form is Format.TABLE and not columns:
         print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
+        print_faults(faults(opened, runs or ()))
 
 
 @app.command()
@@ -150,7 +206,7 @@ def show(
 def sql(
     query: Annotated[str, typer.Argument(metavar="SELECT", help="One read-only query.")],
     store: _Store = _STORE,
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    form: _Format = Format.TABLE,
 ) -> None:
     """Run one read-only query on the store, also while a run is writing it."""
     from oversight.store import open_store

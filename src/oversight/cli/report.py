@@ -12,10 +12,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from oversight.analysis.faults import Fault
 from oversight.analysis.report import ReportRow
-from oversight.cli.output import Format, out, plain
+from oversight.cli.output import Format, out, plain, print_frame
 
-__all__ = ["print_report"]
+__all__ = ["print_faults", "print_report"]
 
 
 _WIDE = 125
@@ -41,6 +42,13 @@ def print_report(rows: Sequence[ReportRow], form: Format) -> None:
             print("| " + " | ".join(cells) + " |")
 
 
+def print_faults(found: Sequence[Fault]) -> None:
+    """Print which calls failed, on whose side; nothing where none did."""
+    if found:
+        out.print(plain("\nFailed calls, by the side of the seat that made them; most were made again."))
+        print_frame(["arm", "failure", "side", "calls", "episodes failed"], [row[1:] for row in found], Format.TABLE)
+
+
 def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
     """All fields of a row, the grouping columns among them."""
     flat = row.model_dump(exclude={"group"}) | row.group
@@ -59,7 +67,8 @@ def _columns(rows: Sequence[ReportRow]) -> list[str]:
         columns.append(f"vs {next(row.baseline for row in rows if row.baseline)} [95 %]")
     columns += ["Brier", "log score", "ECE"]
     columns += [name for name in ("void", "abstained", "pending") if any(getattr(row, f"n_{name}") for row in rows)]
-    return [*columns, "failed", "calls", "cost"]
+    columns += ["failed", "calls"]
+    return [*columns, *(["cached"] if any(row.cached_share for row in rows) else []), "cost"]
 
 
 def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
@@ -76,6 +85,7 @@ def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
         "pending": str(row.n_pending),
         "failed": str(row.n_failed),
         "calls": f"{row.calls:,}",
+        "cached": "" if row.cached_share is None else f"{row.cached_share:.0%}",
         "cost": "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
     }
     if row.difference is not None:

@@ -55,6 +55,7 @@ class _PixelModel(ChatModel):
     """Reads the chat, answers in whichever form is asked, and counts words where others count tokens."""
 
     Settings = PixelSettings
+    metered = False
 
     def __init__(self, settings: ModelSettings, state: object = None) -> None:
         super().__init__(settings, state)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+from oversight.calls.gate import CallGate
 from oversight.engine.worker import Bundle, Worker
 from oversight.record import EpisodeOutcome, EpisodeSpec
 
@@ -17,7 +18,11 @@ class Engine(ABC):
 
     @abstractmethod
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
-        """Run one episode; what goes wrong inside it is in the outcome, not raised."""
+        """Run one episode; what goes wrong inside it is in the outcome, not raised.
+
+        Raises:
+            RunStopped: it needs a call and none is made any more.
+        """
 
     def __enter__(self) -> Self:
         return self
@@ -36,8 +41,14 @@ class LocalEngine(Engine):
     """Runs every episode in this process, on the caller's event loop: for debugging and small tests."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._worker = Worker(bundle)
+        self._gate = CallGate(bundle.gate) if bundle.gate is not None else None
+        self._worker = Worker(bundle, self._gate)
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
         """Run one episode here."""
         return await self._worker.run(spec)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._gate is not None:
+            self._gate.close()

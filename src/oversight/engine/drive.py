@@ -1,85 +1,105 @@
-"""Driving a run: episodes out to the engine, outcomes back to the store, with back-pressure in between."""
+"""Driving a run: jobs out to whoever does them, outcomes back to the store, with back-pressure in between."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from oversight.engine.base import Engine
-from oversight.engine.budget import Budget
-from oversight.experiment.plan import PlannedEpisode
-from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.errors import RunStopped
+from oversight.models.base import CallRecord, Origin
 
-__all__ = ["Driven", "Record", "drive"]
+__all__ = ["Driven", "drive"]
 
 _BATCH = 256
 _BATCH_S = 0.25
 _WAITING = 512
 """Outcomes that may wait for the writer before workers are held back."""
 
-Record = Callable[[list[tuple[EpisodeSpec, EpisodeOutcome]]], object]
-"""Stores a batch durably; called from one thread at a time."""
+Job = TypeVar("Job")
+
+
+class Outcome(Protocol):
+    """What a job leaves behind."""
+
+    @property
+    def status(self) -> str:
+        """``judged`` or ``failed``."""
+
+    @property
+    def calls(self) -> tuple[CallRecord, ...]:
+        """Every attempt at a model call."""
+
+
+Done = TypeVar("Done", bound=Outcome)
 
 
 @dataclass
-class Driven:
-    """What became of the episodes that were to be run."""
+class Driven(Generic[Job, Done]):
+    """What became of the episodes that were to be run, or judged again.
+
+    Attributes:
+        judged: how many have a verdict.
+        failed: those that failed.
+        calls: attempts at model calls that were made for them, and what those cost.
+        interrupted: whether somebody stopped it.
+        stopped: why no further call was made, if so.
+    """
 
     judged: int = 0
-    failed: list[tuple[EpisodeSpec, EpisodeOutcome]] = field(default_factory=list)
+    failed: list[tuple[Job, Done]] = field(default_factory=list)
     calls: int = 0
     spent_usd: float = 0.0
     interrupted: bool = False
-    over_budget: bool = False
-    unpriced: bool = False
+    stopped: RunStopped | None = None
 
-    def add(self, spec: EpisodeSpec, outcome: EpisodeOutcome) -> None:
+    def add(self, job: Job, outcome: Done) -> None:
         """Count one outcome."""
-        self.calls += len(outcome.calls)
-        self.spent_usd += outcome.cost_usd
+        made = [call for call in outcome.calls if call.origin is Origin.MADE]
+        self.calls += len(made)
+        self.spent_usd += sum(call.cost_usd or 0.0 for call in made)
         if outcome.status == "judged":
             self.judged += 1
         else:
-            self.failed.append((spec, outcome))
+            self.failed.append((job, outcome))
 
 
 async def drive(
-    episodes: Iterable[PlannedEpisode],
-    engine: Engine,
-    record: Record,
+    jobs: Iterable[Job],
+    perform: Callable[[Job], Awaitable[Done]],
+    record: Callable[[list[tuple[Job, Done]]], object],
     *,
     concurrency: int,
     stop: asyncio.Event,
-    budget: Budget | None = None,
-) -> Driven:
-    """Run ``episodes``, at most ``concurrency`` at a time, and record each outcome as it comes.
+) -> Driven[Job, Done]:
+    """Do ``jobs``, at most ``concurrency`` at a time, and record each outcome as it comes.
 
-    When ``stop`` is set, what is in flight is dropped and what has finished is kept. When ``budget``
-    admits no further episode, those in flight finish.
+    ``record`` stores a batch durably; it is called from one thread at a time.
+
+    When ``stop`` is set, what is in flight is dropped and what has finished is kept. When no further call is
+    made, the episodes that need none finish.
 
     Raises:
-        Exception: whatever the engine or ``record`` raised; outcomes until then are recorded.
+        Exception: whatever ``perform`` or ``record`` raised; outcomes until then are recorded.
     """
-    driven = Driven()
-    waiting: asyncio.Queue[tuple[EpisodeSpec, EpisodeOutcome] | None] = asyncio.Queue()
-    pending = deque(episodes)
-    allowed = budget or Budget(None)
+    driven: Driven[Job, Done] = Driven()
+    waiting: asyncio.Queue[tuple[Job, Done] | None] = asyncio.Queue()
+    pending = deque(jobs)
 
     async def lane() -> None:
-        while pending and await allowed.admit():
-            if not pending:
-                await allowed.withdraw()
-                break
-            planned = pending.popleft()
-            outcome = await engine.run(planned.spec)
-            await allowed.settle(outcome)
-            driven.add(planned.spec, outcome)
+        while pending and driven.stopped is None:
+            job = pending.popleft()
+            try:
+                outcome = await perform(job)
+            except RunStopped as error:
+                driven.stopped = driven.stopped or error
+                return
+            driven.add(job, outcome)
             # First handed over, then held back: what has finished is kept even if this lane is cancelled here.
             # The pause also gives others their turn, because embedded models never wait for anything.
-            waiting.put_nowait((planned.spec, outcome))
+            waiting.put_nowait((job, outcome))
             await asyncio.sleep(0)
             while waiting.qsize() >= _WAITING:
                 await asyncio.sleep(_BATCH_S)
@@ -91,7 +111,6 @@ async def drive(
         endings: set[asyncio.Future[Any]] = {running, stopped, recorder}
         await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
         driven.interrupted = stop.is_set()
-        driven.over_budget, driven.unpriced = allowed.reached and bool(pending), allowed.unpriced
         if running.done() and (error := running.exception()) is not None:
             raise error
     finally:
@@ -104,11 +123,13 @@ async def drive(
     return driven
 
 
-async def _recorder(waiting: asyncio.Queue[tuple[EpisodeSpec, EpisodeOutcome] | None], record: Record) -> None:
+async def _recorder(
+    waiting: asyncio.Queue[tuple[Job, Done] | None], record: Callable[[list[tuple[Job, Done]]], object]
+) -> None:
     """Collect outcomes into batches and record them, until None comes."""
     ended = False
     while not ended:
-        batch: list[tuple[EpisodeSpec, EpisodeOutcome]] = []
+        batch: list[tuple[Job, Done]] = []
         try:
             async with asyncio.timeout(None) as patience:
                 while len(batch) < _BATCH and not ended:

@@ -11,10 +11,13 @@ import os
 import socket
 from typing import Any
 
+from oversight.calls.gate import CallGate, Gate, GateSettings
+from oversight.calls.journal import Call, Outcome, Recorded
 from oversight.digest import digest
 from oversight.engine.base import Engine
 from oversight.engine.worker import Bundle, Worker
-from oversight.errors import UsageError
+from oversight.errors import OversightError, RunStopped, UsageError
+from oversight.models.base import ChatReply
 from oversight.record import EpisodeOutcome, EpisodeSpec
 
 __all__ = ["RayEngine", "probe"]
@@ -23,6 +26,7 @@ _EPISODE_RETRIES = 3
 """How often an episode runs again because its worker died; a fault of its own is an outcome, not a death."""
 
 _FAR_BEHIND = 8
+_WAITING_CALLS = 10_000
 _PROBE_S = 5.0
 
 _ENVIRONMENT = {
@@ -78,7 +82,8 @@ class RayEngine(Engine):
         )
         # Held here for as long as the actors live: one that restarts fetches it again.
         self._bundle = [self._ray.put(bundle)]
-        self._actors: list[Any] = [actor.remote() for _ in range(count)]
+        self._gate = _gate_actor(ray, bundle.gate) if bundle.gate is not None else None
+        self._actors: list[Any] = [actor.remote(place, self._gate) for place in range(count)]
         self._in_flight = [0] * count
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
@@ -94,6 +99,9 @@ class RayEngine(Engine):
         try:
             outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._bundle)
             return outcome
+        except self._ray.exceptions.RayTaskError as error:
+            # Our own errors come back wrapped, with a traceback from another machine as their text.
+            raise (error.cause if isinstance(error.cause, OversightError) else error) from None
         finally:
             self._in_flight[place] -= 1
 
@@ -120,11 +128,58 @@ def probe(address: str) -> None:
 class _Actor:
     """A worker as a Ray actor; it fetches its bundle with the first episode."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int, gate: Any) -> None:
+        self._place = place
+        self._gate = _RemoteGate(gate) if gate is not None else None
         self._worker: Worker | None = None
 
     async def run(self, spec: EpisodeSpec, bundle: list[Any]) -> EpisodeOutcome:
         if self._worker is None:
             found = await bundle[0]
-            self._worker = self._worker or Worker(found)
+            self._worker = self._worker or Worker(found, self._gate, self._place)
         return await self._worker.run(spec)
+
+
+def _gate_actor(ray: Any, settings: GateSettings) -> Any:
+    """The gate, in a process of its own on the driver's machine, where the store is."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(_GateActor).options(
+        num_cpus=0, max_concurrency=_WAITING_CALLS, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here
+    )
+    return actor.remote(settings)
+
+
+class _GateActor:
+    """The gate as a Ray actor. It may die and start anew: what it told anybody is on disk."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._gate = CallGate(settings)
+
+    async def admit(self, call: Call) -> Recorded | RunStopped | None:
+        return await self._gate.admit(call)
+
+    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+        return await self._gate.settle(call, outcome)
+
+    async def mark_unreadable(self, record: str, detail: str) -> None:
+        await self._gate.mark_unreadable(record, detail)
+
+
+class _RemoteGate(Gate):
+    """The gate's actor as workers see it."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    async def admit(self, call: Call) -> Recorded | RunStopped | None:
+        found: Recorded | RunStopped | None = await self._actor.admit.remote(call)
+        return found
+
+    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+        settled: ChatReply | RunStopped | None = await self._actor.settle.remote(call, outcome)
+        return settled
+
+    async def mark_unreadable(self, record: str, detail: str) -> None:
+        await self._actor.mark_unreadable.remote(record, detail)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from oversight.aio import run_sync
+from oversight.calls.gate import GateSettings, Limits
+from oversight.calls.journal import JOURNAL
 from oversight.engine.base import Engine, LocalEngine
-from oversight.engine.budget import Budget
 from oversight.engine.drive import Driven, drive
 from oversight.engine.ray_engine import RayEngine, probe
 from oversight.engine.worker import Bundle
@@ -24,9 +25,19 @@ from oversight.errors import OversightError, UsageError
 from oversight.experiment.file import Experiment, load_experiment
 from oversight.experiment.plan import Plan, PlannedEpisode, build_plan
 from oversight.models.binding import Binding
+from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import RunRow, Store, StoreWriter, open_store
 
-__all__ = ["DEFAULT_STORE", "RunResult", "RunSettings", "Watching", "run_experiment"]
+__all__ = [
+    "DEFAULT_STORE",
+    "RunResult",
+    "RunSettings",
+    "Watching",
+    "gate_settings",
+    "prepared",
+    "run_experiment",
+    "stopped_by_signals",
+]
 
 DEFAULT_STORE = Path("oversight-store")
 
@@ -44,6 +55,7 @@ class RunSettings:
         workers: Ray actors; by default one per CPU.
         concurrency: episodes in flight at once.
         max_cost: US dollars this run may cost altogether, earlier executions included.
+        replay: a store directory; every call is answered from what it holds, and none is made.
     """
 
     store: Path = DEFAULT_STORE
@@ -52,6 +64,10 @@ class RunSettings:
     workers: int | None = None
     concurrency: int = _CONCURRENCY
     max_cost: float | None = None
+    replay: Path | None = None
+
+
+EpisodesDriven: TypeAlias = Driven[EpisodeSpec, EpisodeOutcome]
 
 
 class RunResult(NamedTuple):
@@ -67,7 +83,7 @@ class RunResult(NamedTuple):
     run_id: str
     planned: int
     already: int
-    driven: Driven
+    driven: EpisodesDriven
 
 
 class Watching(NamedTuple):
@@ -110,32 +126,27 @@ def run_experiment(
     """
     experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
     plan = build_plan(experiment, limit)
-    _check_reachable(plan, settings)
+    if settings.address is not None:
+        probe(settings.address)
+    if settings.replay is not None and not (settings.replay / JOURNAL).is_file():
+        raise UsageError(f"--replay {settings.replay}: no calls were kept there: give the directory of a store")
     # Into a new store nothing is written before its models are ready; an old one first says which are needed.
-    bundle = None if settings.store.exists() else _bundle(plan, plan.episodes)
+    bundle = None if settings.store.exists() else _bundle(plan, plan.episodes, settings)
     with StoreWriter.open(settings.store) as writer:
         ids = [planned.spec.episode_id for planned in plan.episodes]
         judged, attempts = writer.judged(ids), writer.attempts(ids)
         pending = [_next_attempt(p, attempts) for p in _interleaved(plan) if p.spec.episode_id not in judged]
-        bundle = bundle or _bundle(plan, pending)
+        bundle = bundle or _bundle(plan, pending, settings)
         _begin(writer, experiment, plan)
-        driven = Driven()
+        driven: EpisodesDriven = Driven()
         with _recorded(writer, plan.run_id):
             if pending:
                 with _watching(watch, plan, settings.store, len(pending)):
                     driven = _drive(pending, bundle, plan, writer, settings)
-        stopped = driven.interrupted or driven.over_budget
-        detail = {"judged": driven.judged, "failed": len(driven.failed), "over_budget": driven.over_budget}
-        writer.event(plan.run_id, "interrupted" if stopped else "finished", detail)
+        stopped = driven.stopped.reason.value if driven.stopped else None
+        detail = {"judged": driven.judged, "failed": len(driven.failed), "stopped": stopped}
+        writer.event(plan.run_id, "interrupted" if driven.interrupted or stopped else "finished", detail)
         return RunResult(plan.run_id, len(plan.episodes), len(judged), driven)
-
-
-def _check_reachable(plan: Plan, settings: RunSettings) -> None:
-    """What would stop the run at once is said before anything is written."""
-    for binding in plan.models.values():
-        binding.check()
-    if settings.address is not None:
-        probe(settings.address)
 
 
 def _interleaved(plan: Plan) -> list[PlannedEpisode]:
@@ -151,13 +162,42 @@ def _next_attempt(planned: PlannedEpisode, attempts: dict[str, int]) -> PlannedE
     return PlannedEpisode(planned.spec.model_copy(update={"attempt": before}), planned.arm) if before else planned
 
 
-def _bundle(plan: Plan, pending: Sequence[PlannedEpisode]) -> Bundle:
+def _bundle(plan: Plan, pending: Sequence[PlannedEpisode], settings: RunSettings) -> Bundle:
     """The code and models that the pending episodes need; models train or load here, once."""
     wanted = {key for planned in pending for keys in planned.spec.cast.values() for key in keys}
-    return Bundle(plan.protocols, {key: (b, _prepared(b)) for key, b in plan.models.items() if key in wanted})
+    models = {key: binding for key, binding in plan.models.items() if key in wanted}
+    if settings.replay is None:
+        for binding in models.values():
+            binding.check()
+    ready = {key: (binding, prepared(binding)) for key, binding in models.items()}
+    return Bundle(plan.protocols, ready, gate_settings(plan.run_id, models, settings))
 
 
-def _prepared(binding: Binding) -> object:
+def gate_settings(run_id: str, models: Mapping[str, Binding], settings: RunSettings) -> GateSettings | None:
+    """What the calls of these models are held to; None if none of them costs anything."""
+    limits = {
+        key: Limits(
+            model.model,
+            model.address,
+            model.max_concurrency or settings.concurrency,
+            model.longest_s,
+            model.requests_per_minute,
+            model.tokens_per_minute,
+        )
+        for key, (cls, model) in ((key, binding.checked()) for key, binding in models.items())
+        if cls.metered
+    }
+    if not limits:
+        return None
+    return GateSettings(settings.store.absolute(), run_id, limits, settings.max_cost, settings.replay)
+
+
+def prepared(binding: Binding) -> object:
+    """What a model needs before its first call, done once for all workers.
+
+    Raises:
+        UsageError: it cannot be done.
+    """
     try:
         return binding.prepare()
     except OversightError:
@@ -180,47 +220,31 @@ def _begin(writer: StoreWriter, experiment: Experiment, plan: Plan) -> None:
             oversight_version=version("oversight"),
         )
     )
-    writer.plan(plan.run_id, [(planned.arm, planned.spec) for planned in plan.episodes], plan.items.values())
+    writer.plan(
+        plan.run_id, [(planned.arm, planned.spec) for planned in plan.episodes], plan.items.values(), plan.restricted
+    )
 
 
 def _drive(
     pending: list[PlannedEpisode], bundle: Bundle, plan: Plan, writer: StoreWriter, settings: RunSettings
-) -> Driven:
-    async def driving(engine: Engine) -> Driven:
+) -> EpisodesDriven:
+    async def driving(engine: Engine) -> EpisodesDriven:
         stop = asyncio.Event()
-        with _stopped_by_signals(stop):
+        with stopped_by_signals(stop):
             return await drive(
-                pending,
-                engine,
+                [planned.spec for planned in pending],
+                engine.run,
                 partial(writer.write, plan.run_id),
                 concurrency=settings.concurrency,
                 stop=stop,
-                budget=_budget(plan.run_id, settings),
             )
 
     with _engine(bundle, settings) as engine:
         return run_sync(driving(engine))
 
 
-def _budget(run_id: str, settings: RunSettings) -> Budget:
-    """The budget, less what earlier executions of the run have spent."""
-    if settings.max_cost is None:
-        return Budget(None)
-    query = """
-        WITH episode AS (
-            SELECT sum(cost_usd) AS usd
-            FROM plan JOIN calls USING (episode_id)
-            WHERE plan.run_id = ?
-            GROUP BY episode_id
-        )
-        SELECT sum(usd) AS spent, max(usd) AS dearest FROM episode
-    """
-    (row,) = open_store(settings.store).arrow(query, [run_id]).to_pylist()
-    return Budget(settings.max_cost, row["spent"] or 0.0, row["dearest"])
-
-
 @contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     """Ctrl-C and SIGTERM set ``stop``; in a notebook's thread they keep their usual meaning."""
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     loop = asyncio.get_running_loop()

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Mapping
+import uuid
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from oversight.calls.gate import Gate, GateSettings
+from oversight.calls.metered import Meter
 from oversight.episode import Episode
-from oversight.errors import CallFailed, FailureClass
+from oversight.errors import CallFailed, FailureClass, RunStopped
 from oversight.experiment.arm import ProtocolBinding
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
@@ -23,7 +26,9 @@ from oversight.secrets import redact
 from oversight.templates import Templates
 from oversight.verdict import Verdict
 
-__all__ = ["Bundle", "Worker"]
+__all__ = ["Bundle", "ModelPool", "Worker", "guarded"]
+
+T = TypeVar("T")
 
 
 class Bundle(NamedTuple):
@@ -32,44 +37,84 @@ class Bundle(NamedTuple):
     Attributes:
         protocols: by `EpisodeSpec.protocol_key`.
         models: by the keys in `EpisodeSpec.cast`, each with the state its `prepare` returned.
+        gate: what the calls of metered models go through; None if there is no such model.
     """
 
     protocols: Mapping[str, ProtocolBinding]
     models: Mapping[str, tuple[Binding, object]]
+    gate: GateSettings | None = None
+
+
+class ModelPool:
+    """The models of one process, each made when it is first wanted.
+
+    Args:
+        bundle: what they are made from.
+        gate: what the calls of metered models go through.
+        place: see `Worker`.
+    """
+
+    def __init__(self, bundle: Bundle, gate: Gate | None, place: int = 0) -> None:
+        self._bundle = bundle
+        self._gate = gate
+        self._name = f"{place}:{uuid.uuid4().hex}"
+        self._models: dict[str, ChatModel | Meter] = {}
+
+    def get(self, key: str, episode_id: str, attempt: int, seed: int) -> ChatModel:
+        """A model as one attempt at an episode calls it: through the gate, if its calls cost something."""
+        if key not in self._models:
+            binding, state = self._bundle.models[key]
+            model = binding.create(state)
+            metered = model.metered and self._gate is not None and self._bundle.gate is not None
+            self._models[key] = self._meter(model, key) if metered else model
+        found = self._models[key]
+        return found.for_attempt(episode_id, attempt, seed) if isinstance(found, Meter) else found
+
+    def _meter(self, model: ChatModel, key: str) -> Meter:
+        assert self._gate is not None
+        assert self._bundle.gate is not None
+        return Meter(model, key, self._gate, self._name, self._bundle.gate)
 
 
 class Worker:
-    """Runs episodes, many at a time on one event loop."""
+    """Runs episodes, many at a time on one event loop.
 
-    def __init__(self, bundle: Bundle) -> None:
+    Args:
+        bundle: what the episodes need.
+        gate: the gate of the run, wherever it is; None if there is none.
+        place: this worker's place among the run's workers; the one that takes a dead one's place has the same.
+    """
+
+    def __init__(self, bundle: Bundle, gate: Gate | None, place: int = 0) -> None:
         self._bundle = bundle
-        self._models: dict[str, ChatModel] = {}
+        self._models = ModelPool(bundle, gate, place)
         self._templates: dict[str, Templates] = {}
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
-        """Run one episode and report what became of it."""
+        """Run one episode and report what became of it.
+
+        Raises:
+            RunStopped: it needs a call and none is made any more; its calls so far are kept.
+        """
         started_at, started = datetime.now(UTC), time.perf_counter()
         episode: Episode | None = None
-        verdict: Verdict | None = None
-        failure = detail = None
-        try:
+
+        async def perform() -> Verdict:
+            nonlocal episode
             protocol = self._bundle.protocols[spec.protocol_key].create()
+            attempt = (spec.episode_id, spec.attempt, spec.seed)
             episode = Episode(
                 spec.question,
                 templates=self._templates_for(spec.protocol_key),
-                cast={role: [self._model(key) for key in keys] for role, keys in spec.cast.items()},
+                cast={role: [self._models.get(key, *attempt) for key in keys] for role, keys in spec.cast.items()},
                 options=protocol.options,
                 assignment=spec.assignment,
                 seed=spec.seed,
                 repeat=spec.repeat,
             )
-            verdict = _checked(await protocol.run(episode), spec)
-        except CallFailed as error:
-            failure, detail = error.failure.value, redact(str(error))
-        except (Exception, SystemExit, asyncio.CancelledError):
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise  # somebody stopped the run; a plugin that cancels itself is one that failed
-            failure, detail = FailureClass.PLUGIN.value, redact(traceback.format_exc())
+            return _checked(await protocol.run(episode), spec)
+
+        verdict, failure, detail = await guarded(perform())
         return EpisodeOutcome(
             episode_id=spec.episode_id,
             attempt=spec.attempt,
@@ -84,16 +129,28 @@ class Worker:
             detail=detail,
         )
 
-    def _model(self, key: str) -> ChatModel:
-        if key not in self._models:
-            binding, state = self._bundle.models[key]
-            self._models[key] = binding.create(state)
-        return self._models[key]
-
     def _templates_for(self, key: str) -> Templates:
         if key not in self._templates:
             self._templates[key] = self._bundle.protocols[key].templates()
         return self._templates[key]
+
+
+async def guarded(work: Awaitable[T]) -> tuple[T | None, str | None, str | None]:
+    """Do what a plugin or a model may get wrong: its result, or else the failure's class and its detail.
+
+    Raises:
+        RunStopped: no call is made any more, which is nobody's failure.
+    """
+    try:
+        return await work, None, None
+    except RunStopped:
+        raise
+    except CallFailed as error:
+        return None, error.failure.value, redact(str(error))
+    except (Exception, SystemExit, asyncio.CancelledError):
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise  # somebody stopped the run; a plugin that cancels itself is one that failed
+        return None, FailureClass.PLUGIN.value, redact(traceback.format_exc())
 
 
 def _checked(verdict: object, spec: EpisodeSpec) -> Verdict:

@@ -74,7 +74,7 @@ def episodes_of(
         identity = {
             "question": item.key,
             "protocol": [protocol.name, version, arm.protocol.options],
-            "cast": {role: [[b.settings, b.key] for b in bound] for role, bound in settings.items()},
+            "cast": {role: [[b.identity, b.key] for b in bound] for role, bound in settings.items()},
             "draws": [seed, repeat, order, assignment],
         }
         yield EpisodeSpec(

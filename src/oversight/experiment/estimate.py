@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from oversight.experiment.plan import Plan
+from oversight.experiment.rehearsal import Expected
+from oversight.models.binding import Binding
 
 __all__ = ["Estimate", "estimate"]
 
 
 class Estimate(NamedTuple):
-    """One arm's share: tokens are estimated from the prompts, cost from today's prices.
+    """One arm's share: tokens by each model's own tokenizer, on prompts as they would be; cost at today's prices.
 
+    Speeches count as long as their word limits let them be. Replies are what the seats would read: a model
+    that reasons in hiding bills more. Nothing is taken off for cached prompts, shared calls or retries.
     ``cost_usd`` is None where a model's price is unknown.
     """
 
@@ -32,24 +37,38 @@ def estimate(plan: Plan) -> list[Estimate]:
     for place, arm in enumerate(plan.arms):
         count = episodes[place]
         questions = len({p.spec.question_key for p in plan.episodes if p.arm == place})
-        cost: float | None = 0.0
-        for role, expected in arm.rehearsal.expected.items():
-            tokens = expected.prompt_tokens * count, expected.completion_tokens * count
-            price = arm.cast[role][0].price(round(tokens[0]), round(tokens[1]))
-            cost = None if cost is None or price is None else cost + price
-        taken = arm.rehearsal.expected.values()
+        taken = [_taken(arm.cast[role], expected, count) for role, expected in arm.rehearsal.expected.items()]
+        costs = [cost for _, _, cost in taken]
+        known = [cost for cost in costs if cost is not None]
         rows.append(
             Estimate(
                 arm.label,
                 questions,
                 count,
-                round(count * sum(e.calls for e in taken)),
-                round(count * sum(e.prompt_tokens for e in taken)),
-                round(count * sum(e.completion_tokens for e in taken)),
-                None if cost is None else round(cost, 4),
+                round(count * sum(expected.calls for expected in arm.rehearsal.expected.values())),
+                sum(prompt for prompt, _, _ in taken),
+                sum(reply for _, reply, _ in taken),
+                round(sum(known), 4) if len(known) == len(costs) else None,
             )
         )
     return [*rows, _total(rows, len(plan.items))]
+
+
+def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple[int, int, float | None]:
+    """Prompt tokens, reply tokens and cost of one role in all episodes; several models share them evenly."""
+    prompt = reply = 0
+    costs: list[float | None] = []
+    for binding in bound:
+        per_char = binding.count_tokens(expected.sample) / max(1, len(expected.sample))
+        most = binding.checked()[1].completion_limit
+        calls = expected.calls * episodes / len(bound)
+        read = round(expected.prompt_chars * per_char * episodes / len(bound))
+        said = round(expected.reply_chars * per_char * episodes / len(bound))
+        said = said if most is None else min(said, round(most * calls))
+        prompt, reply = prompt + read, reply + said
+        costs.append(binding.price(read, said))
+    known = [cost for cost in costs if cost is not None]
+    return prompt, reply, sum(known) if len(known) == len(costs) else None
 
 
 def _total(rows: list[Estimate], questions: int) -> Estimate:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from oversight.digest import digest, draw
@@ -22,7 +21,11 @@ from oversight.record import EpisodeSpec
 from oversight.registry import find_plugin, nearest
 from oversight.tasks.base import Task
 
-__all__ = ["Plan", "PlannedEpisode", "build_plan"]
+__all__ = ["Plan", "PlannedEpisode", "bind", "build_plan"]
+
+
+_REHEARSED = 8
+"""Items that an arm is rehearsed on, at most."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Plan:
     episodes: list[PlannedEpisode] = field(default_factory=list)
     items: dict[str, tuple[str, Item]] = field(default_factory=dict)
     models: dict[str, Binding] = field(default_factory=dict)
+    restricted: set[str] = field(default_factory=set)
+    """Tasks whose questions must not be published."""
 
     @property
     def protocols(self) -> dict[str, ProtocolBinding]:
@@ -70,10 +75,32 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
 
 
 def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
-    """Tells runs of one name apart by what was asked of what code and data, but not by how much of it."""
+    """Tells runs of one name apart by what was asked of what code and data, but not by how much, or how fast."""
     asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description")}
+    manner = frozenset().union(*(binding.checked()[1].MANNER for binding in plan.models.values()))
+    asked["models"] = _without(manner, asked["models"])
+    asked["protocols"] = [
+        {**entry, "models": _without(manner, entry["models"])}
+        if isinstance(entry, dict) and "models" in entry
+        else entry
+        for entry in asked["protocols"]
+    ]
     task = {key: value for key, value in experiment.file.task.items() if key != "limit"}
     return digest([{**asked, "task": task}, [arm.protocol.version for arm in plan.arms], questions], length=8)
+
+
+def _without(names: frozenset[str], models: Any) -> Any:
+    """A file's ``models`` without some of their settings."""
+    if not isinstance(models, dict):
+        return models
+    bare = {}
+    for role, bound in models.items():
+        listed = [
+            {key: value for key, value in each.items() if key not in names} if isinstance(each, dict) else each
+            for each in (bound if isinstance(bound, list) else [bound])
+        ]
+        bare[role] = listed if isinstance(bound, list) else listed[0]
+    return bare
 
 
 class _Planner:
@@ -138,18 +165,8 @@ class _Planner:
             given = bound[role] if isinstance(bound[role], list) else [bound[role]]
             if not given:
                 raise self._source.problem(origin, f"role '{role}' has no model")
-            cast[role] = tuple(self._bind(raw, file.seed, origin) for raw in given)
+            cast[role] = tuple(bind(raw, file.seed, self._source, origin) for raw in given)
         return cast
-
-    def _bind(self, raw: object, seed: int, where: KeyPath) -> Binding:
-        settings = {"model": raw} if isinstance(raw, str) else raw
-        if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
-            raise self._source.problem(where, "a model is a name, or a mapping with at least 'model: NAME'")
-        with _located(self._source, (*where, "model")):
-            binding = Binding(plugin=plugin_for(settings["model"], self._source.folder), settings=settings, seed=seed)
-            model = binding.plugin.load(ChatModel)
-        self._source.validate(model.Settings, settings, where)
-        return binding
 
     def _read_task(self, raw: dict[str, Any], seed: int, where: KeyPath) -> tuple[str, list[Item], str]:
         key = digest([raw, seed])
@@ -158,7 +175,7 @@ class _Planner:
             reference, limit = raw.get("name"), raw.get("limit")
             if not isinstance(reference, str):
                 raise self._source.problem(where, "name the task, as in 'task: {name: digits}'")
-            if limit is not None and (not isinstance(limit, int) or limit < 1):
+            if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
                 raise self._source.problem((*where, "limit"), f"limit is a number of questions, not {limit!r}")
             with _located(self._source, (*where, "name")):
                 cls = find_plugin(Task, reference, self._source.folder).load(Task)
@@ -168,6 +185,7 @@ class _Planner:
             for size in (limit, self._limit):
                 items = _sampled(items, size, seed)
             self._items[key] = (task.name, items, contents)
+            self._plan.restricted |= {task.name} if task.restricted else set()
         return self._items[key]
 
     def _unique(self, task: Task, seed: int, where: KeyPath) -> list[Item]:
@@ -194,11 +212,11 @@ class _Planner:
         task: str,
         items: list[Item],
     ) -> int:
-        bindings = {role: [b.settings for b in bound] for role, bound in cast.items()}
+        bindings = {role: [b.identity for b in bound] for role, bound in cast.items()}
         key = digest([protocol.key, bindings, {**variant.file.task, **entry.task}, entry.label])
         if key not in self._arms:
             label = self._label(variant, entry, protocol, cast)
-            rehearsal = rehearse(protocol, cast, list(islice(items, 3)), variant.file.seed)
+            rehearsal = rehearse(protocol, cast, _spread(items), variant.file.seed)
             self._arms[key] = len(self._plan.arms)
             self._plan.arms.append(Arm(label, task, protocol, cast, rehearsal))
         return self._arms[key]
@@ -207,13 +225,43 @@ class _Planner:
         """What the entry is called, with the swept values that make it differ from its neighbours."""
         name = entry.label or protocol.create().name
         heads = ("task", f"protocols.{entry.protocol}.", f"protocols.{entry.label}.", *(f"models.{r}" for r in cast))
-        swept = [f"{key.rpartition('.')[2]}={value}" for key, value in variant.values.items() if key.startswith(heads)]
+        swept = [
+            f"{key.rpartition('.')[2]}={_short(value)}"
+            for key, value in variant.values.items()
+            if key.startswith(heads)
+        ]
         label = " ".join([name, *swept])
         taken = {arm.label for arm in self._plan.arms}
         if label in taken and not swept:
             label += "".join(f" {key}={value}" for key, value in entry.options.items())
         count = sum(other == label or other.startswith(f"{label} #") for other in taken)
         return f"{label} #{count + 1}" if count else label
+
+
+def _short(value: object) -> object:
+    """A swept value as a label shows it: of a task or a model, its name."""
+    return value.get("name") or value.get("model") or value if isinstance(value, dict) else value
+
+
+def _spread(items: list[Item]) -> list[Item]:
+    """A few items from all over a task, because those of one place may be of one length."""
+    return items[:: -(-len(items) // _REHEARSED)]
+
+
+def bind(raw: object, seed: int, source: Source, where: KeyPath = ()) -> Binding:
+    """The model that one entry names, with its settings checked.
+
+    Raises:
+        UsageError: there is no such model, or a setting is wrong; the message says where in ``source``.
+    """
+    settings = {"model": raw} if isinstance(raw, str) else raw
+    if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
+        raise source.problem(where, "a model is a name, or a mapping with at least 'model: NAME'")
+    with _located(source, (*where, "model")):
+        binding = Binding(plugin=plugin_for(settings["model"], source.folder), settings=settings, seed=seed)
+        model = binding.plugin.load(ChatModel)
+    source.validate(model.Settings, settings, where)
+    return binding
 
 
 def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:

@@ -21,11 +21,12 @@ __all__ = ["Expected", "Rehearsal", "rehearse"]
 
 
 class Expected(NamedTuple):
-    """What one role takes in one episode, on average: calls, and tokens estimated from the prompts."""
+    """What one role takes in one episode, on average, in calls and characters; ``sample`` is one prompt."""
 
     calls: float
-    prompt_tokens: float
-    completion_tokens: float
+    prompt_chars: float
+    reply_chars: float
+    sample: str
 
 
 class Rehearsal(NamedTuple):
@@ -65,7 +66,7 @@ def rehearse(
         reads_assigned |= episode.reads_assigned
     count = max(1, len(items))
     expected = {
-        role: Expected(model.calls / count, model.prompt_tokens / count, model.completion_tokens / count)
+        role: Expected(model.calls / count, model.prompt_chars / count, model.reply_chars / count, model.sample)
         for role, model in models.items()
     }
     return Rehearsal(reads_assigned, expected, error)

@@ -20,7 +20,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Source:
-    """Points at lines: every complaint about an experiment says where, what, and the nearest valid word."""
+    """Points at lines: every complaint about an experiment says where, what, and the nearest valid word.
+
+    What was written on the command line has no lines; its option's name stands for the path.
+    """
 
     def __init__(self, path: Path, lines: Mapping[KeyPath, int]) -> None:
         self.path = path
@@ -35,7 +38,8 @@ class Source:
         """An error about the part at ``where``, with the line of the closest part the file has."""
         line = next((self._lines[where[:end]] for end in range(len(where), -1, -1) if where[:end] in self._lines), 1)
         dotted = ".".join(str(part) for part in where)
-        return UsageError(f"{self.path}:{line}: {dotted + ': ' if dotted else ''}{message}")
+        place = f"{self.path}:{line}" if self._lines else str(self.path)
+        return UsageError(f"{place}: {dotted + ': ' if dotted else ''}{message}")
 
     def validate(self, model: type[M], data: object, where: KeyPath) -> M:
         """Validate ``data`` as ``model``.

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CallRecord", "ChatMessage", "ChatModel", "ChatReply", "ChatRequest", "ModelSettings"]
+__all__ = ["CallRecord", "ChatMessage", "ChatModel", "ChatReply", "ChatRequest", "ModelSettings", "Origin"]
+
+_LONGEST_CALL_S = 600.0
+_CHARACTERS_PER_TOKEN = 4
+
+
+class Origin(StrEnum):
+    """For whom a call was made whose reply an attempt at an episode uses."""
+
+    MADE = "made"
+    """For this attempt."""
+    KEPT = "kept"
+    """For an earlier attempt at the same episode, whose record has the same call."""
+    SHARED = "shared"
+    """For another episode, which asked exactly the same."""
 
 
 class ChatMessage(NamedTuple):
@@ -26,7 +41,8 @@ class ChatRequest(NamedTuple):
         choices: when given, the reply is one of these, and their probabilities are wanted.
         json_schema: when given, the reply must be one JSON object that fits.
         sample: which of several independent samples of the same prompt this is.
-        seat: who asks, for logs and tests; it changes nothing about the answer.
+        seat: who asks. Two seats that ask the same get answers of their own.
+        word_limit: how many words of the reply will count, where a limit was set; the prompt says so too.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -34,6 +50,7 @@ class ChatRequest(NamedTuple):
     json_schema: Mapping[str, Any] | None = None
     sample: int = 0
     seat: str = ""
+    word_limit: int | None = None
 
 
 class ChatReply(NamedTuple):
@@ -48,6 +65,8 @@ class ChatReply(NamedTuple):
         provider: who served it; ``embedded`` for models that run here.
         cost_usd: None where the price is unknown, which is not the same as free.
         latency_s: seconds from request to reply.
+        origin: for whom the call was made.
+        record: the call's name in the journal; empty where none is kept.
     """
 
     text: str
@@ -60,6 +79,8 @@ class ChatReply(NamedTuple):
     cached_tokens: int = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
+    origin: Origin = Origin.MADE
+    record: str = ""
 
 
 class CallRecord(BaseModel):
@@ -72,6 +93,7 @@ class CallRecord(BaseModel):
         attempt: 0 for the first try of this call.
         failure: the failure class, None for a call that was used.
         detail: one line about the failure.
+        origin: for whom the call was made. Its price is that of the call then; money was spent only if ``made``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -92,6 +114,7 @@ class CallRecord(BaseModel):
     finish_reason: str = ""
     failure: str | None = None
     detail: str | None = None
+    origin: Origin = Origin.MADE
 
 
 class ModelSettings(BaseModel):
@@ -104,13 +127,36 @@ class ModelSettings(BaseModel):
         belief: how beliefs are elicited: ``logprob`` (falls back to ``stated`` where the model gives no token
             probabilities), ``stated``, or ``sampled``.
         belief_samples: how many replies ``sampled`` counts.
+        requests_per_minute, tokens_per_minute: what the provider allows, over all workers and nodes of a run.
+        max_concurrency: calls at a time, over all workers; by default as many as there are episodes in flight.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    MANNER: ClassVar[frozenset[str]] = frozenset({"requests_per_minute", "tokens_per_minute", "max_concurrency"})
+    """Settings that say how the model is reached and change nothing about what it answers."""
+
     model: str
     belief: Literal["logprob", "stated", "sampled"] = "logprob"
     belief_samples: int = Field(5, ge=1)
+    requests_per_minute: float | None = Field(None, gt=0)
+    tokens_per_minute: float | None = Field(None, gt=0)
+    max_concurrency: int | None = Field(None, ge=1)
+
+    @property
+    def completion_limit(self) -> int | None:
+        """Tokens of a reply at most, where the settings say."""
+        return None
+
+    @property
+    def address(self) -> str | None:
+        """Where the model is served, where the settings say; models at one address share their limits by name."""
+        return None
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which a call that has not ended is given up for lost."""
+        return _LONGEST_CALL_S
 
 
 class ChatModel(ABC):
@@ -121,6 +167,8 @@ class ChatModel(ABC):
     """
 
     Settings: ClassVar[type[ModelSettings]] = ModelSettings
+    metered: ClassVar[bool] = True
+    """Whether its calls cost something: they are kept, limited and held to a budget. Not so for what runs here."""
     gives_probabilities = True
     """Whether token probabilities are worth asking for; set to False once a reply came without."""
 
@@ -144,6 +192,15 @@ class ChatModel(ABC):
     @classmethod
     def price(cls, settings: ModelSettings, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What these tokens would cost, in US dollars; None, the default, where that is unknown."""
+        return None
+
+    @classmethod
+    def count_tokens(cls, settings: ModelSettings, text: str) -> int:
+        """How many tokens ``text`` takes, about."""
+        return len(text) // _CHARACTERS_PER_TOKEN + 1
+
+    async def unreadable(self, reply: ChatReply, detail: str) -> None:
+        """Take note that a reply of this model could not be read."""
         return None
 
     @abstractmethod

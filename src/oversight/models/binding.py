@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,17 @@ class Binding(BaseModel):
         """The model's name in the experiment file."""
         return str(self.settings["model"])
 
-    @property
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The settings that say what the model is; not those that only say how it is reached."""
+        manner = self.checked()[1].MANNER
+        return {name: value for name, value in self.settings.items() if name not in manner}
+
+    @cached_property
     def key(self) -> str:
         """A digest of what determines the model; the seed counts only for models that are made here."""
         made_here = self.seed if self.name.startswith(_EMBEDDED) or self.plugin.source else None
-        return digest([self.settings, made_here, self.plugin.source])
+        return digest([self.identity, made_here, self.plugin.source])
 
     def checked(self) -> tuple[type[ChatModel], ModelSettings]:
         """The class, and its validated settings."""
@@ -45,6 +52,11 @@ class Binding(BaseModel):
         """What these tokens would cost, in US dollars; None where the price is unknown."""
         model, settings = self.checked()
         return model.price(settings, prompt_tokens, completion_tokens)
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens ``text`` takes, about."""
+        model, settings = self.checked()
+        return model.count_tokens(settings, text)
 
     def check(self) -> None:
         """Raise `UsageError` if the model cannot be called from here."""

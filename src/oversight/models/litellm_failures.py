@@ -35,7 +35,9 @@ _BY_NAME = {
     "TransportError": FailureClass.CONNECTION,
     "ClientConnectionError": FailureClass.CONNECTION,
 }
+_NO_FUNDS = re.compile(r"insufficient_quota|exceeded your current quota|credit balance|billing", re.IGNORECASE)
 _FILTERED = re.compile(r"content[ _](filter|policy)|content management policy", re.IGNORECASE)
+_NO_PROVIDER = re.compile(r"LLM Provider NOT provided|model_not_found|invalid model", re.IGNORECASE)
 # What LiteLLM reports with a 500 of its own, where no server sent one.
 _BY_MESSAGE = {
     re.compile(r"missing\b.{0,20}\b(credentials|api key)|_API_KEY is not set", re.IGNORECASE): (
@@ -71,11 +73,22 @@ def _failure_class(error: Exception, message: str) -> FailureClass:
     status = status_of(error)
     if status is None or status < HTTPStatus.BAD_REQUEST:
         return FailureClass.MALFORMED
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _refused(status, message)
     if status in _BY_STATUS:
         return _BY_STATUS[HTTPStatus(status)]
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return FailureClass.CONTENT_FILTER if _FILTERED.search(message) else FailureClass.INVALID_REQUEST
     return FailureClass.SERVER_ERROR if "HTTPStatusError" in names else _made_up(message)
+
+
+def _refused(status: int, message: str) -> FailureClass:
+    """What a status between 400 and 499 means."""
+    if _NO_FUNDS.search(message):
+        return FailureClass.AUTHENTICATION  # like a wrong key, no later call will fare better
+    if status in _BY_STATUS:
+        return _BY_STATUS[HTTPStatus(status)]
+    if status == HTTPStatus.NOT_FOUND or _NO_PROVIDER.search(message):
+        return FailureClass.UNKNOWN_MODEL
+    return FailureClass.CONTENT_FILTER if _FILTERED.search(message) else FailureClass.INVALID_REQUEST
 
 
 def _made_up(message: str) -> FailureClass:

@@ -13,6 +13,7 @@ import importlib
 import logging
 import os
 import re
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,8 +23,10 @@ from typing import Any, ClassVar
 from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 from oversight.models.litellm_failures import call_failed, status_of
+from oversight.models.litellm_forms import response_format, useless
 from oversight.models.litellm_settings import LiteLLMSettings
 from oversight.models.tokens import first_token_probs
+from oversight.secrets import adopt_key_files
 
 __all__ = ["LiteLLMModel"]
 
@@ -41,9 +44,6 @@ class LiteLLMModel(ChatModel):
 
     What the model turns out not to take (token probabilities, JSON schemas) is left out from then on: a
     provider's own answer says more about that than any table.
-
-    Raises:
-        UsageError: the environment lacks the variable that ``api_key_env`` names.
     """
 
     Settings: ClassVar[type[ModelSettings]] = LiteLLMSettings
@@ -55,7 +55,6 @@ class LiteLLMModel(ChatModel):
         if settings.belief != "logprob":
             self._ask_for_logprobs(0)
         self._takes_schema = True
-        self.check(settings)
 
     @classmethod
     def check(cls, settings: ModelSettings) -> None:
@@ -65,20 +64,27 @@ class LiteLLMModel(ChatModel):
             UsageError: it is not.
         """
         assert isinstance(settings, LiteLLMSettings)
-        name = settings.api_key_env
-        if name and not os.environ.get(name):
-            raise UsageError(f"model {settings.model}: api_key_env names {name}, which is not set: export {name}=…")
+        adopt_key_files()
+        if missing := _missing_key(settings):
+            raise UsageError(f"model {settings.model}: {missing}")
 
     @classmethod
     def price(cls, settings: ModelSettings, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What these tokens would cost, in US dollars, by the user's prices or LiteLLM's table; None if unknown."""
         assert isinstance(settings, LiteLLMSettings)
-        if settings.input_cost_per_token is not None and settings.output_cost_per_token is not None:
-            return prompt_tokens * settings.input_cost_per_token + completion_tokens * settings.output_cost_per_token
+        if settings.input_cost_per_token is not None:
+            return _stated_price(settings, prompt_tokens, completion_tokens)
         with suppress(Exception):
             costs = _load().cost_per_token(settings.model, prompt_tokens, completion_tokens)
             return float(sum(costs))
         return None
+
+    @classmethod
+    def count_tokens(cls, settings: ModelSettings, text: str) -> int:
+        """How many tokens ``text`` takes by the model's own tokenizer, or by one like it."""
+        with suppress(Exception):
+            return int(_load().token_counter(model=settings.model, text=text))
+        return super().count_tokens(settings, text)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one request with one call, or one more where the model rejects what was asked on top.
@@ -102,7 +108,7 @@ class LiteLLMModel(ChatModel):
         extras: dict[str, Any] = {}
         arguments = self.settings.arguments()
         if request.json_schema is not None and self._takes_schema:
-            extras["response_format"] = _response_format(request.json_schema)
+            extras["response_format"] = response_format(request.json_schema)
         if request.choices and self._top_logprobs:
             extras |= {"logprobs": True, "top_logprobs": self._top_logprobs}
             if not {"max_tokens", "max_completion_tokens"} & arguments.keys() and request.json_schema is None:
@@ -113,10 +119,12 @@ class LiteLLMModel(ChatModel):
 
     async def _send(self, litellm: Any, request: ChatRequest, extras: Mapping[str, Any]) -> Any:
         """LiteLLM's response, or why there is none; None: make the call again, asking for less."""
+        if missing := _missing_key(self.settings):
+            return CallFailed(FailureClass.AUTHENTICATION, f"{missing} (on {socket.gethostname()})")
         arguments = {
             **self.settings.arguments(),
             **extras,
-            "messages": [message._asdict() for message in request.messages],
+            "messages": self._messages(litellm, request),
             "num_retries": 0,
             "max_retries": 0,
         }
@@ -130,6 +138,15 @@ class LiteLLMModel(ChatModel):
             return CallFailed(FailureClass.TIMEOUT, f"no reply within {self.settings.timeout:g} s")
         except Exception as error:
             return None if self._learns(extras, error) else call_failed(error)
+
+    def _messages(self, litellm: Any, request: ChatRequest) -> list[dict[str, Any]]:
+        """The messages, the last of them marked where the history will grow and the provider wants to be told."""
+        messages: list[dict[str, Any]] = [message._asdict() for message in request.messages]
+        grows = not request.choices and request.json_schema is None
+        if grows and self.settings.prompt_cache and _wants_cache_hints(litellm, self.settings.model):
+            block = {"type": "text", "text": messages[-1]["content"], "cache_control": {"type": "ephemeral"}}
+            messages[-1]["content"] = [block]
+        return messages
 
     def _key(self, litellm: Any) -> str | None:
         """The key to pass, read anew each time so that none is kept; None leaves the choice to LiteLLM."""
@@ -180,6 +197,7 @@ class LiteLLMModel(ChatModel):
         details = getattr(usage, "prompt_tokens_details", None)
         prompt_tokens = getattr(usage, "prompt_tokens", 0) or 0
         completion_tokens = getattr(usage, "completion_tokens", 0) or 0
+        cached_tokens = getattr(details, "cached_tokens", 0) or 0
         reply = ChatReply(
             text=text,
             finish_reason=finish_reason,
@@ -188,19 +206,21 @@ class LiteLLMModel(ChatModel):
             provider=_provider(litellm, response, self.settings.model),
             prompt_tokens=prompt_tokens,
             completion_tokens=completion_tokens,
-            cached_tokens=getattr(details, "cached_tokens", 0) or 0,
-            cost_usd=self._cost(litellm, response, prompt_tokens, completion_tokens),
+            cached_tokens=cached_tokens,
+            cost_usd=self._cost(litellm, response, prompt_tokens, completion_tokens, cached_tokens),
             latency_s=latency,
         )
-        if failure := _useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras):
+        if failure := useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras):
             # It was paid for all the same.
             raise CallFailed(failure, f"finish_reason {finish_reason}, {len(text.split())} words", None, reply)
         return reply
 
-    def _cost(self, litellm: Any, response: Any, prompt_tokens: int, completion_tokens: int) -> float | None:
+    def _cost(
+        self, litellm: Any, response: Any, prompt_tokens: int, completion_tokens: int, cached_tokens: int
+    ) -> float | None:
         """US dollars by the user's prices, else by LiteLLM's table; None where neither has one."""
         if self.settings.input_cost_per_token is not None:
-            return self.price(self.settings, prompt_tokens, completion_tokens)
+            return _stated_price(self.settings, prompt_tokens, completion_tokens, cached_tokens)
         # The answering model's own name first: an Azure deployment's name says nothing about its price.
         for model in (None, self.settings.model):
             with suppress(Exception):
@@ -217,9 +237,41 @@ def _load() -> Any:
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         # What it logs as an error it also raises, and its text may hold a key.
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    adopt_key_files()
     # httpx logs each URL at INFO, and some providers take the key in the URL.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return litellm
+
+
+def _missing_key(settings: LiteLLMSettings) -> str | None:
+    """Why there is no key, where the settings say which there should be."""
+    name = settings.api_key_env
+    if not name or os.environ.get(name):
+        return None
+    return f"api_key_env names {name}, which is not set: export {name}=…, or {name}_FILE=/path/to/a/file/with/it"
+
+
+def _stated_price(
+    settings: LiteLLMSettings, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
+) -> float | None:
+    """US dollars by the user's own prices; None where there are none."""
+    fresh, reply, cached = (
+        settings.input_cost_per_token,
+        settings.output_cost_per_token,
+        settings.cached_cost_per_token,
+    )
+    if fresh is None or reply is None:
+        return None
+    kept = fresh if cached is None else cached
+    return (prompt_tokens - cached_tokens) * fresh + cached_tokens * kept + completion_tokens * reply
+
+
+@functools.cache
+def _wants_cache_hints(litellm: Any, model: str) -> bool:
+    """Whether the model caches prompts only where told to, which is Claude's way, whoever serves it."""
+    with suppress(Exception):
+        return "claude" in model.lower() and bool(litellm.utils.supports_prompt_caching(model=model))
+    return False
 
 
 def _lacks_only_a_key(litellm: Any, model: str) -> bool:
@@ -231,43 +283,3 @@ def _lacks_only_a_key(litellm: Any, model: str) -> bool:
 def _provider(litellm: Any, response: Any, model: str) -> str:
     hidden = getattr(response, "_hidden_params", None) or {}
     return str(hidden.get("custom_llm_provider") or litellm.get_llm_provider(model)[1])
-
-
-def _useless(
-    message: Any, finish_reason: str, answered: bool, request: ChatRequest, extras: Mapping[str, Any]
-) -> FailureClass | None:
-    """Why a reply that came cannot be used, if so."""
-    more = getattr(message, "provider_specific_fields", None) or {}
-    if getattr(message, "refusal", None) or more.get("refusal"):
-        return FailureClass.REFUSED
-    if finish_reason == "content_filter":
-        return FailureClass.CONTENT_FILTER
-    if answered:
-        # A choice is made by its first token; whatever a limit cut off after that is not missed.
-        return FailureClass.TRUNCATED if finish_reason == "length" and not request.choices else None
-    # Where our own limit left nothing, a chain of thought was cut, and the next attempt sets no limit.
-    own_limit = "max_tokens" in extras
-    return FailureClass.TRUNCATED if finish_reason == "length" and not own_limit else FailureClass.BLANK
-
-
-def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "reply", "schema": dict(schema), "strict": _is_strict(schema)},
-    }
-
-
-def _is_strict(schema: Any) -> bool:
-    """Whether OpenAI's strict mode takes a schema: closed objects, every property required, no defaults."""
-    if isinstance(schema, list):
-        return all(map(_is_strict, schema))
-    if not isinstance(schema, Mapping):
-        return True
-    if schema.get("type") == "object":
-        properties = schema.get("properties", {})
-        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties):
-            return False
-        return all(map(_is_strict, properties.values())) and _is_strict(schema.get("$defs", {}))
-    if schema.keys() & {"default", "allOf", "oneOf", "not"} or ("$ref" in schema and len(schema) > 1):
-        return False
-    return all(map(_is_strict, schema.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
@@ -13,7 +13,8 @@ from oversight.secrets import SECRET_NAME, SECRET_VALUE
 
 __all__ = ["LiteLLMSettings"]
 
-_PUBLIC_NAMES = frozenset({"api_key_env", "prompt_cache_key", "input_cost_per_token", "output_cost_per_token"})
+_PRICES = frozenset({"input_cost_per_token", "output_cost_per_token", "cached_cost_per_token"})
+_PUBLIC_NAMES = _PRICES | {"api_key_env", "prompt_cache_key"}
 _RESERVED = frozenset(
     {
         "messages",
@@ -41,9 +42,14 @@ class LiteLLMSettings(ModelSettings):
         api_key_env: the environment variable that holds the key, where it is not the provider's usual one.
         timeout: seconds for one whole attempt.
         input_cost_per_token: US dollars; with ``output_cost_per_token`` it replaces LiteLLM's price.
+        cached_cost_per_token: US dollars for prompt tokens that the provider had cached; by default as others.
+        prompt_cache: mark histories that will grow as worth caching, where the provider wants to be told
+            (Claude, at whichever provider); the others cache by themselves.
         extra_body: fields to add to the JSON body, as the provider spells them.
         params: any rarer argument of ``litellm.acompletion``, passed on as it stands.
     """
+
+    MANNER: ClassVar[frozenset[str]] = ModelSettings.MANNER | _PRICES | {"timeout", "api_key_env", "prompt_cache"}
 
     # A refused entry may hold a key, so an error must not show it.
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -67,6 +73,8 @@ class LiteLLMSettings(ModelSettings):
     timeout: float = Field(120.0, gt=0)
     input_cost_per_token: float | None = Field(None, ge=0)
     output_cost_per_token: float | None = Field(None, ge=0)
+    cached_cost_per_token: float | None = Field(None, ge=0)
+    prompt_cache: bool = True
     aws_region_name: str | None = None
     vertex_project: str | None = None
     vertex_location: str | None = None
@@ -97,10 +105,24 @@ class LiteLLMSettings(ModelSettings):
             raise ValueError("input_cost_per_token and output_cost_per_token go together: set both or neither")
         return self
 
+    @property
+    def completion_limit(self) -> int | None:
+        """Tokens of a reply at most, where the settings say."""
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def address(self) -> str | None:
+        """The server's URL, where it is not the provider's own."""
+        return self.api_base
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which a call that has not ended is given up for lost."""
+        return 2 * self.timeout  # a call may be made once more, asking for less
+
     def arguments(self) -> dict[str, Any]:
         """What LiteLLM is called with, key, messages and prices aside."""
-        ours = set(ModelSettings.model_fields) | {"api_key_env", "params"}
-        ours |= {"input_cost_per_token", "output_cost_per_token"}
+        ours = set(ModelSettings.model_fields) | _PRICES | {"api_key_env", "params", "prompt_cache"}
         return {"model": self.model, **self.model_dump(exclude=ours, exclude_none=True), **self.params}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import cycle, islice
 from typing import Any
 
 from oversight.elicitation import even_statement
@@ -11,28 +12,41 @@ from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettin
 
 __all__ = ["RehearsalModel", "fitting", "fitting_reply"]
 
-_CHARACTERS_PER_TOKEN = 4
 _WORDS = "This is where the model would speak."
-_SPEECH_TOKENS = 200
+_SPEECH_WORDS = 150
+"""How long a speech is taken to be where nothing limits it."""
 
 
 class RehearsalModel(ChatModel):
-    """Stands in for a model when an experiment is planned; token counts are estimates from the prompts."""
+    """Stands in for a model when an experiment is planned, and speaks as long as it may.
+
+    Attributes:
+        calls: how often it was asked.
+        prompt_chars, reply_chars: what it read and said in all, in characters.
+        sample: the longest prompt it read.
+    """
 
     def __init__(self, settings: ModelSettings, state: object = None) -> None:
         super().__init__(settings, state)
         self.calls = 0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
+        self.prompt_chars = 0
+        self.reply_chars = 0
+        self.sample = ""
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        """Answer with the first choice, a fitting JSON object, or a sentence."""
-        reply = fitting_reply(request)
+        """Answer with the first choice, a fitting JSON object, or prose up to the word limit."""
+        prompt = "".join(message.content for message in request.messages)
         formal = request.choices or request.json_schema is not None
+        reply = fitting_reply(request, _WORDS if formal else _speech(request.word_limit or _SPEECH_WORDS))
         self.calls += 1
-        self.prompt_tokens += sum(len(message.content) for message in request.messages) // _CHARACTERS_PER_TOKEN
-        self.completion_tokens += len(reply.text) // _CHARACTERS_PER_TOKEN + 1 if formal else _SPEECH_TOKENS
+        self.prompt_chars += len(prompt)
+        self.reply_chars += len(reply.text)
+        self.sample = max(self.sample, prompt, key=len)
         return reply._replace(model=self.settings.model, provider="rehearsal")
+
+
+def _speech(words: int) -> str:
+    return " ".join(islice(cycle(_WORDS.split()), words))
 
 
 def fitting_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:

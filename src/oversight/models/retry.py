@@ -22,8 +22,14 @@ OnAttempt = Callable[[int, ChatReply | None, CallFailed | None, float], None]
 """Told of each attempt: its number from 0, the reply or else the failure, and the seconds it took."""
 
 _TRANSIENT_RETRIES = 4
+_TURNED_AWAY_RETRIES = 10
+"""For 429: nothing is paid, and limits adapt meanwhile."""
+
 _LONGEST_BACKOFF_S = 30.0
 _LONGEST_RETRY_AFTER_S = 60.0
+_MOST_ATTEMPTS = 16
+"""Of one call, whatever mix of failures it meets."""
+
 # Worth another draw, but a second like outcome is the model's answer.
 _ONE_MORE = frozenset({FailureClass.TRUNCATED, FailureClass.REFUSED, FailureClass.CONTENT_FILTER})
 
@@ -36,8 +42,9 @@ async def call_with_retries(
 ) -> ChatReply:
     """Make one call, again where that may help.
 
-    Transient failures are retried up to four times, after a jittered exponential backoff or after what the
-    provider asked for (at most a minute); a truncated, refused or filtered reply once; anything else never.
+    Transient failures are retried up to four times (being turned away, ten), after a jittered exponential
+    backoff or after what the provider asked for (at most a minute); a truncated, refused or filtered reply
+    once; anything else never.
 
     Args:
         model: whose call it is.
@@ -54,8 +61,7 @@ async def call_with_retries(
         if not isinstance(error, CallFailed):
             return False
         failures[error.failure] += 1
-        allowed = _TRANSIENT_RETRIES if error.failure.transient else int(error.failure in _ONE_MORE)
-        if failures[error.failure] > allowed:
+        if failures[error.failure] > _allowed(error.failure):
             return False
         attempt = failures.total() - 1
         if error.retry_after is None:
@@ -64,7 +70,7 @@ async def call_with_retries(
         # Those who were turned away together must not come back together.
         return min(error.retry_after, _LONGEST_RETRY_AFTER_S) + random.uniform(0, base_delay)
 
-    async for attempt in stamina.retry_context(on=again, attempts=1 + _TRANSIENT_RETRIES, timeout=None):
+    async for attempt in stamina.retry_context(on=again, attempts=_MOST_ATTEMPTS, timeout=None):
         with attempt:
             number = attempt.num - 1
             started = time.perf_counter()
@@ -76,3 +82,10 @@ async def call_with_retries(
             on_attempt(number, reply, None, time.perf_counter() - started)
             return reply
     raise AssertionError("stamina raises the last attempt's error")
+
+
+def _allowed(failure: FailureClass) -> int:
+    """How often a call that failed so is made again."""
+    if failure is FailureClass.RATE_LIMITED:
+        return _TURNED_AWAY_RETRIES
+    return _TRANSIENT_RETRIES if failure.transient else int(failure in _ONE_MORE)

@@ -2,9 +2,9 @@
 
 from oversight.store.access import Parameter
 from oversight.store.reader import Store, open_store
-from oversight.store.rows import RunEvent, RunRow
+from oversight.store.rows import RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
 from oversight.store.transcript import Transcript
 from oversight.store.writer import StoreWriter
 
-__all__ = ["VERSION", "Parameter", "RunEvent", "RunRow", "Store", "StoreWriter", "Transcript", "open_store"]
+__all__ = ["VERSION", "Parameter", "RunEvent", "RunRow", "Store", "StoreWriter", "Transcript", "as_json", "open_store"]

@@ -11,8 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from oversight.errors import StoreError
+from oversight.models.base import Origin
 from oversight.question import Item
-from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.transcript import Kind, Message
 
 __all__ = [
@@ -20,8 +21,10 @@ __all__ = [
     "RunEvent",
     "RunRow",
     "arrow_table",
+    "as_json",
     "attempt_rows",
     "event_row",
+    "judgement_row",
     "plan_row",
     "question_row",
     "run_row",
@@ -56,7 +59,7 @@ class RunRow(NamedTuple):
 
 def run_row(run: RunRow) -> Row:
     """The row of ``runs``."""
-    return run._asdict() | {"experiment": _json(run.experiment), "plugins": _json(run.plugins)}
+    return run._asdict() | {"experiment": as_json(run.experiment), "plugins": as_json(run.plugins)}
 
 
 def event_row(run_id: str, at: datetime, event: RunEvent, detail: Mapping[str, object] | None) -> Row:
@@ -65,7 +68,7 @@ def event_row(run_id: str, at: datetime, event: RunEvent, detail: Mapping[str, o
         "run_id": run_id,
         "event_at": at,
         "event": event,
-        "detail": None if detail is None else _json(detail),
+        "detail": None if detail is None else as_json(detail),
     }
 
 
@@ -75,14 +78,20 @@ def plan_row(run_id: str, arm_no: int, spec: EpisodeSpec) -> Row:
     return spec.model_dump(include=shared) | {
         "run_id": run_id,
         "arm_no": arm_no,
-        "options": _json(spec.options),
+        "options": as_json(spec.options),
         "sides": len(spec.assignment),
     }
 
 
-def question_row(task: str, item: Item) -> Row:
-    """The row of ``questions``."""
-    return {"question_key": item.key, "task": task, "gold": item.gold, **item.question.model_dump()}
+def question_row(task: str, item: Item, restricted: bool) -> Row:
+    """The row of ``questions``; a restricted one must not be published."""
+    return {
+        "question_key": item.key,
+        "task": task,
+        "gold": item.gold,
+        "restricted": restricted,
+        **item.question.model_dump(),
+    }
 
 
 def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dict[str, list[Row]]:
@@ -104,12 +113,27 @@ def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dic
     return {name: [row | key for row in those] for name, those in rows.items()}
 
 
+def judgement_row(judgement: Judgement) -> Row:
+    """The row of ``judgements`` that a model's judgement makes."""
+    belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is Origin.MADE]
+    known = [cost for cost in costs if cost is not None]
+    return {
+        **judgement.model_dump(exclude={"settings", "belief", "calls"}),
+        "kind": "model",
+        "settings": as_json(judgement.settings),
+        "probs": None if belief is None else belief.probs,
+        "source": None if belief is None else belief.source,
+        "calls": len(costs),
+        "cost_usd": sum(known) if len(known) == len(costs) else None,
+    }
+
+
 def _episode_row(spec: EpisodeSpec, outcome: EpisodeOutcome) -> Row:
     return {
         **spec.model_dump(exclude={"question", "cast", "options", "attempt"}),
         **outcome.model_dump(include={"status", "failure", "detail", "started_at", "duration_s", "sides"}),
-        "options": _json(spec.options),
-        "models": _json(spec.cast),
+        "options": as_json(spec.options),
+        "models": as_json(spec.cast),
     }
 
 
@@ -145,10 +169,10 @@ def _belief_rows(outcome: EpisodeOutcome) -> Iterator[Row]:
 def _annotation_rows(outcome: EpisodeOutcome) -> Iterator[Row]:
     for place, message in enumerate(outcome.messages):
         for idx, quote in enumerate(message.quotes):
-            data = _json(quote.model_dump())
+            data = as_json(quote.model_dump())
             yield {"message": place, "idx": idx, "verdict": False, "kind": "quote", "data": data}
     for idx, note in enumerate(outcome.verdict.annotations if outcome.verdict else ()):
-        data = _json(note.data)
+        data = as_json(note.data)
         yield {"message": note.message, "idx": idx, "verdict": True, "kind": note.kind, "data": data}
 
 
@@ -177,6 +201,7 @@ def _encodable(value: object) -> object:
     return value
 
 
-def _json(value: object) -> str:
+def as_json(value: object) -> str:
+    """A value as the text that the store's JSON columns hold: equal values make equal texts."""
     # Sorted, because options are grouped by; `str` for what is not JSON, because paid work is never lost.
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -67,4 +67,5 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
             con.execute("ROLLBACK")
             raise
         con.execute("COMMIT")
+        con.execute("CHECKPOINT")  # what a migration altered is not left to be replayed from the log
     check_version(con)

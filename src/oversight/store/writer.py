@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from oversight.question import Item
-from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store.access import Locked, connect, retrying, translated
 from oversight.store.rows import (
     Row,
@@ -24,6 +24,7 @@ from oversight.store.rows import (
     arrow_table,
     attempt_rows,
     event_row,
+    judgement_row,
     plan_row,
     question_row,
     run_row,
@@ -38,7 +39,8 @@ __all__ = ["StoreWriter"]
 _INSERT_NEW = {
     "runs": "INSERT INTO runs BY NAME SELECT * FROM incoming ANTI JOIN runs USING (run_id)",
     "plan": "INSERT INTO plan BY NAME SELECT * FROM incoming ANTI JOIN plan USING (run_id, episode_id)",
-    "questions": ("INSERT INTO questions BY NAME SELECT * FROM incoming ANTI JOIN questions USING (question_key)"),
+    "questions": "INSERT INTO questions BY NAME SELECT * FROM incoming ANTI JOIN questions USING (question_key)",
+    "judgements": "INSERT INTO judgements BY NAME SELECT * FROM incoming ANTI JOIN judgements USING (judgement_id)",
 }
 _STORED = "SELECT episode_id, attempt FROM episodes SEMI JOIN incoming USING (episode_id, attempt)"
 _READER_GONE_S = 5.0
@@ -99,16 +101,23 @@ class StoreWriter:
         with self._transaction() as con:
             self._insert_new(con, "runs", [run_row(run)])
 
-    def plan(self, run_id: str, planned: Sequence[tuple[int, EpisodeSpec]], items: Iterable[tuple[str, Item]]) -> None:
+    def plan(
+        self,
+        run_id: str,
+        planned: Sequence[tuple[int, EpisodeSpec]],
+        items: Iterable[tuple[str, Item]],
+        restricted: Collection[str] = (),
+    ) -> None:
         """Store what a run asks for.
 
         Args:
             run_id: the run.
             planned: every episode, with the place of its arm in the experiment.
             items: every question with its gold answer, and the name of its task.
+            restricted: the names of tasks whose questions must not be published.
         """
         episodes = {spec.episode_id: plan_row(run_id, arm_no, spec) for arm_no, spec in planned}
-        questions = {item.key: question_row(task, item) for task, item in items}
+        questions = {item.key: question_row(task, item, task in restricted) for task, item in items}
         with self._transaction() as con:
             self._insert_new(con, "questions", list(questions.values()))
             self._insert_new(con, "plan", list(episodes.values()))
@@ -133,6 +142,11 @@ class StoreWriter:
             for name in ("episodes", "messages", "beliefs", "calls", "annotations"):
                 self._insert(con, name, [row for rows in new for row in rows[name]])
         return len(new)
+
+    def judge(self, judgements: Sequence[Judgement]) -> None:
+        """Store what another judge made of stored transcripts."""
+        with self._transaction() as con:
+            self._insert_new(con, "judgements", [judgement_row(each) for each in judgements])
 
     def event(self, run_id: str, event: RunEvent, detail: Mapping[str, object] | None = None) -> None:
         """Store what happened to a run, now; ``detail`` is JSON-serialisable."""

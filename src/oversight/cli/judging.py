@@ -1,0 +1,61 @@
+"""``oversight rejudge``: reading the judge's settings, and printing what it made of the transcripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from oversight.analysis.rejudged import RejudgedRow
+from oversight.cli.output import Format, out, plain, print_frame
+from oversight.errors import UsageError
+
+__all__ = ["print_rejudged", "settings_of"]
+
+
+def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """A model's settings from ``key=value`` pairs, whose values are YAML."""
+    settings = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or key.strip() == "model":
+            raise UsageError(f"--set {pair}: write it as key=value, for example --set belief=stated")
+        try:
+            settings[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"--set {key}: the value is not valid YAML") from None
+    return settings
+
+
+def print_rejudged(rows: Sequence[RejudgedRow], form: Format) -> None:
+    """Print rows: for people a table, for programs every field."""
+    if form is Format.JSON:
+        print(json.dumps([row.model_dump() for row in rows], indent=2))
+        return
+    if form is Format.CSV:
+        print(pd.DataFrame([row.model_dump() for row in rows]).to_csv(index=False), end="")
+        return
+    columns = ["arm", "judge", "n", "accuracy [95 %]", "first judge", "difference [95 %]", "agree", "failed", "cost"]
+    print_frame(columns, [_cells(row) for row in rows], form)
+    if form is Format.TABLE and rows:
+        methods = sorted({row.interval for row in rows if row.interval})
+        out.print(plain(f"Intervals: {'; '.join(methods) or 'none'}. Differences are paired by transcript."))
+
+
+def _cells(row: RejudgedRow) -> list[str]:
+    return [
+        row.arm,
+        row.judge,
+        str(row.n),
+        "" if row.accuracy is None else f"{row.accuracy:.3f} [{row.low:.3f}, {row.high:.3f}]",
+        "" if row.first_accuracy is None else f"{row.first_accuracy:.3f}",
+        ""
+        if row.difference is None
+        else f"{row.difference:+.3f} [{row.difference_low:+.3f}, {row.difference_high:+.3f}]",
+        "" if row.agreement is None else f"{row.agreement:.3f}",
+        str(row.n_failed),
+        "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
+    ]
