@@ -10,7 +10,7 @@ from cli.running import Ran, here, oversight
 from engine.staging import rows
 from experiment.files import questions
 
-from oversight.testing.loopback import Fault, LoopbackServer
+from oversight.testing.loopback import Fault, LoopbackServer, default_responder
 
 # Sent to the server, and to nobody else.
 KEY = "correct-horse-battery-staple-0451"
@@ -151,3 +151,20 @@ def test_a_refused_key_stops_the_run_at_once_and_an_accepted_one_goes_on(
     assert judged(store) == EPISODES
     shown = here("sql", "SELECT * FROM episodes", "--store", store, "--format", "json")
     assert_secret(tmp_path, ran, again, shown)
+
+
+def test_the_report_shows_what_share_of_the_prompts_was_cached(
+    tmp_path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    # Debaters cache half of what they read, as they would with one prefix for all rounds; judges nothing.
+    server.responder = lambda body: default_responder(body)._replace(
+        cached_tokens=0 if body.get("logprobs") else sum(len(m["content"].split()) for m in body["messages"]) // 2
+    )
+    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", tmp_path / "store")
+    assert ran.code == 0, ran
+    assert "cached" in ran.out
+    report = {row["arm"]: row for row in here("report", "--store", tmp_path / "store", "--format", "json").rows}
+    assert report["direct"]["cached_share"] == 0
+    assert 0.2 < report["debate"]["cached_share"] < 0.5
+    assert report["debate"]["prompt_tokens"] > report["debate"]["completion_tokens"] > 0

@@ -16,7 +16,7 @@ from oversight.calls.journal import Call, Outcome, Recorded
 from oversight.digest import digest
 from oversight.engine.base import Engine
 from oversight.engine.worker import Bundle, Worker
-from oversight.errors import OversightError, RunStopped, UsageError
+from oversight.errors import OversightError, RunStopped, StopReason, UsageError
 from oversight.models.base import ChatReply
 from oversight.record import EpisodeOutcome, EpisodeSpec
 
@@ -80,10 +80,10 @@ class RayEngine(Engine):
             max_restarts=-1,
             max_task_retries=_EPISODE_RETRIES,
         )
-        # Held here for as long as the actors live: one that restarts fetches it again.
-        self._bundle = [self._ray.put(bundle)]
-        self._gate = _gate_actor(ray, bundle.gate) if bundle.gate is not None else None
-        self._actors: list[Any] = [actor.remote(place, self._gate) for place in range(count)]
+        gate = _gate_actor(ray, bundle.gate) if bundle.gate is not None else None
+        # Held here for as long as the actors live: one that restarts fetches them again.
+        self._needs = [self._ray.put(bundle), gate]
+        self._actors: list[Any] = [actor.remote(place) for place in range(count)]
         self._in_flight = [0] * count
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
@@ -97,7 +97,7 @@ class RayEngine(Engine):
             place = own
         self._in_flight[place] += 1
         try:
-            outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._bundle)
+            outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._needs)
             return outcome
         except self._ray.exceptions.RayTaskError as error:
             # Our own errors come back wrapped, with a traceback from another machine as their text.
@@ -126,22 +126,27 @@ def probe(address: str) -> None:
 
 
 class _Actor:
-    """A worker as a Ray actor; it fetches its bundle with the first episode."""
+    """A worker as a Ray actor; it fetches what it needs, bundle and gate, with the first episode."""
 
-    def __init__(self, place: int, gate: Any) -> None:
+    def __init__(self, place: int) -> None:
         self._place = place
-        self._gate = _RemoteGate(gate) if gate is not None else None
         self._worker: Worker | None = None
 
-    async def run(self, spec: EpisodeSpec, bundle: list[Any]) -> EpisodeOutcome:
+    async def run(self, spec: EpisodeSpec, needs: list[Any]) -> EpisodeOutcome:
         if self._worker is None:
-            found = await bundle[0]
-            self._worker = self._worker or Worker(found, self._gate, self._place)
+            bundle, gate = await needs[0], needs[1]
+            remote = _RemoteGate(gate) if gate is not None else None
+            self._worker = self._worker or Worker(bundle, remote, self._place)
         return await self._worker.run(spec)
 
 
 def _gate_actor(ray: Any, settings: GateSettings) -> Any:
-    """The gate, in a process of its own on the driver's machine, where the store is."""
+    """The gate, in a process of its own on the driver's machine, where the store is.
+
+    Raises:
+        StoreError: the journal cannot be used, which is found out here and not by each worker.
+    """
+    CallGate(settings).close()
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -174,12 +179,22 @@ class _RemoteGate(Gate):
         self._actor = actor
 
     async def admit(self, call: Call) -> Recorded | RunStopped | None:
-        found: Recorded | RunStopped | None = await self._actor.admit.remote(call)
+        found: Recorded | RunStopped | None = await self._told(self._actor.admit.remote(call))
         return found
 
     async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
-        settled: ChatReply | RunStopped | None = await self._actor.settle.remote(call, outcome)
+        settled: ChatReply | RunStopped | None = await self._told(self._actor.settle.remote(call, outcome))
         return settled
 
     async def mark_unreadable(self, record: str, detail: str) -> None:
-        await self._actor.mark_unreadable.remote(record, detail)
+        await self._told(self._actor.mark_unreadable.remote(record, detail))
+
+    async def _told(self, answer: Any) -> Any:
+        """What the gate answers; that it cannot be asked any more is no fault of an episode's."""
+        from ray.exceptions import RayError
+
+        try:
+            return await answer
+        except RayError as error:
+            reason = str(error).splitlines()[0]
+            raise RunStopped(StopReason.STORE, f"the process that keeps completed calls is gone: {reason}") from None
