@@ -131,18 +131,21 @@ class Seat:
             belief, answered = await self._ask_belief(source, verb, request, attempt)
             return belief, request, answered
 
-        belief, request, answered = await _until_read(ask, first=self._first_attempt())
+        belief, request, answered = await _until_read(ask, *self._attempts())
         reply = self._reply(kind, answered, turn, audience=()).model_copy(update={"belief": belief})
         self._episode.add(request, reply)
         return belief
 
-    def _first_attempt(self) -> int:
-        """A judge that is known to give no probabilities starts with its second attempt, which states them.
+    def _attempts(self) -> tuple[int, int]:
+        """The first attempt at a belief, and the last.
 
-        So a stated belief is the same sample of the same prompt, whenever that became known.
+        Where token probabilities fail, stated ones have as many attempts as anybody's. A judge that is known to
+        give none starts with those: a stated belief is the same sample of the same prompt, whenever that was found.
         """
         model = self._caller.model
-        return int(BeliefSource(model.settings.belief) is BeliefSource.LOGPROB and not model.gives_probabilities)
+        if BeliefSource(model.settings.belief) is not BeliefSource.LOGPROB:
+            return 0, _ATTEMPTS - 1
+        return int(not model.gives_probabilities), _ATTEMPTS
 
     async def _ask_belief(
         self, source: BeliefSource, verb: str, request: Message, attempt: int
@@ -209,9 +212,8 @@ class Seat:
         return chat_history(self.name, [*self._episode.messages, request], request.branch)
 
 
-async def _until_read(ask: Callable[[int], Awaitable[T]], first: int = 0) -> T:
-    """Ask up to `_ATTEMPTS` times for something readable: the whole decision is retried, not its parsing."""
-    last = first + _ATTEMPTS - 1
+async def _until_read(ask: Callable[[int], Awaitable[T]], first: int = 0, last: int = _ATTEMPTS - 1) -> T:
+    """Ask again until something can be read: the whole decision is retried, not its parsing."""
     for attempt in range(first, last):
         try:
             return await ask(attempt)

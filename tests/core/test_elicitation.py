@@ -253,7 +253,7 @@ async def test_three_unreadable_replies_are_a_failure(belief: str) -> None:
     assert caught.value.failure is FailureClass.UNPARSABLE
 
 
-@pytest.mark.parametrize(("belief", "calls"), [("stated", 3), ("logprob", 3), ("sampled", 15)])
+@pytest.mark.parametrize(("belief", "calls"), [("stated", 3), ("logprob", 4), ("sampled", 15)])
 async def test_every_unreadable_reply_is_on_record_as_such(belief: str, calls: int) -> None:
     episode = episode_of(belief=belief)
     with pytest.raises(CallFailed):

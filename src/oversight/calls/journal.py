@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key);
 """
+_PRIMARY = 0xFF  # SQLite's extended error codes have the plain one in their last byte
 _NOT_WRITABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _SAID = ("text", "finish_reason", "choice_probs")
 _INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -244,7 +245,7 @@ class Journal:
         except sqlite3.OperationalError as error:
             # Where nothing may be written, SQLite cannot share a journal; nor need it, if nobody is writing.
             log = self._path.with_name(f"{JOURNAL}-wal")
-            if error.sqlite_errorcode not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
+            if error.sqlite_errorcode & _PRIMARY not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
                 raise
             con.close()
             self._con = self._open("ro&immutable=1")

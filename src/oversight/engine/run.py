@@ -189,7 +189,8 @@ def gate_settings(run_id: str, models: Mapping[str, Binding], settings: RunSetti
     }
     if not limits:
         return None
-    return GateSettings(settings.store.absolute(), run_id, limits, settings.max_cost, settings.replay)
+    replay = settings.replay.absolute() if settings.replay else None
+    return GateSettings(settings.store.absolute(), run_id, limits, settings.max_cost, replay)
 
 
 def prepared(binding: Binding) -> object:

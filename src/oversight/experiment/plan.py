@@ -127,7 +127,9 @@ class _Planner:
         origin: KeyPath = (*where, "task") if entry.task else ("task",)
         task, items, _ = self._read_task({**file.task, **entry.task}, file.seed, origin)
         # The same arm at another seed has models of its own, where models are made here.
-        self._plan.models |= {binding.key: binding for bound in cast.values() for binding in bound}
+        for binding in (each for bound in cast.values() for each in bound):
+            known_model = self._plan.models.get(binding.key, binding)
+            self._plan.models[binding.key] = known_model.held_to(binding)
         arm_place = self._arm(variant, entry, protocol, cast, task, items)
         for repeat in range(file.repeats):
             for item in items:

@@ -43,6 +43,15 @@ class Binding(BaseModel):
         made_here = self.seed if self.name.startswith(_EMBEDDED) or self.plugin.source else None
         return digest([self.identity, made_here, self.plugin.source])
 
+    def held_to(self, other: Binding) -> Binding:
+        """This model, held to the limits that ``other``, the same model bound elsewhere, states as well."""
+        stricter = {
+            name: min(limit for limit in (self.settings.get(name), other.settings.get(name)) if limit is not None)
+            for name in ModelSettings.MANNER
+            if name in self.settings or name in other.settings
+        }
+        return self.model_copy(update={"settings": {**self.settings, **stricter}})
+
     def checked(self) -> tuple[type[ChatModel], ModelSettings]:
         """The class, and its validated settings."""
         model = self.plugin.load(ChatModel)
