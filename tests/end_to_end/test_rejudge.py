@@ -97,9 +97,7 @@ def test_a_judge_that_fails_is_asked_again_and_its_failures_are_stored(
     assert len(server.bodies) == ALL + 3
 
 
-def test_a_judge_that_states_its_belief_is_asked_in_its_own_form(
-    run: tuple[Path, str], server: LoopbackServer
-) -> None:
+def test_a_judge_that_states_its_belief_is_asked_in_its_own_form(run: tuple[Path, str], server: LoopbackServer) -> None:
     server.responder = lambda body: '{"A": 0.25, "B": 0.75, "abstain": false}'
     ran = rejudge(run, server, "--set", "belief=stated", "--format", "json")
     assert ran.code == 0, ran
@@ -121,7 +119,7 @@ def test_budget_and_usage_errors(run: tuple[Path, str], server: LoopbackServer) 
 
 def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, server: LoopbackServer) -> None:
     """A peer's truncations fell on one side in 27 cases of 32, and its filter made that a result."""
-    wrong = "argues=\"B\""  # whichever answer stands there
+    wrong = 'argues="B"'  # whichever answer stands there
 
     def truncating(body: Mapping[str, Any]) -> Reply | str:
         cut = wrong in str(body["messages"][0]["content"])

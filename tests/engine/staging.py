@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cli.running import OVERSIGHT, Ran, environment
@@ -118,13 +119,15 @@ def until(condition: Callable[[], object], process: subprocess.Popen[str], what:
 class Running:
     """An ``oversight run`` that goes on meanwhile; its words are kept in files."""
 
-    def __init__(self, folder: Path, *arguments: object, **told: object) -> None:
+    def __init__(
+        self, folder: Path, *arguments: object, variables: Mapping[str, str] = MappingProxyType({}), **told: object
+    ) -> None:
         self.out, self.err = folder / "out.txt", folder / "err.txt"
         self._files = self.out.open("w"), self.err.open("w")
         self.process = subprocess.Popen(
             [OVERSIGHT, "run", *map(str, arguments)],
             cwd=folder,
-            env=environment(**{f"OVERSIGHT_TEST_{name}": str(value) for name, value in told.items()}),
+            env=environment(**variables, **{f"OVERSIGHT_TEST_{name}": str(value) for name, value in told.items()}),
             stdout=self._files[0],
             stderr=self._files[1],
             text=True,

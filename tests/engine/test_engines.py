@@ -11,7 +11,7 @@ from engine.staging import ATTEMPTS, VERDICTS, WORDS, rows
 def test_a_run_survives_a_killed_worker_with_every_episode_once(ray_run: Disturbed, local_store: Path) -> None:
     assert ray_run.ran.code == 0, ray_run.ran.err
     assert ray_run.killed in ray_run.workers
-    assert len(ray_run.workers) == 3
+    assert ray_run.workers - {ray_run.killed}, "its episodes ran on the other, or on the one that took its place"
     found = rows(ray_run.store, ATTEMPTS)
     assert found == rows(local_store, ATTEMPTS)
     assert {(row["attempt"], row["status"]) for row in found} == {(0, "judged")}

@@ -133,6 +133,19 @@ async def test_a_cut_chain_of_thought_is_blank_once_and_then_runs_free(server: L
     assert (await model.chat(ask(ASK_LETTER, choices=("A", "B")))).text == "A"
 
 
+@pytest.mark.parametrize("fault", [Fault.blank(), Fault.refusal(), Fault.content_filter(), Fault.no_choices()])
+async def test_a_reply_of_no_use_does_not_teach_that_there_are_no_probabilities(
+    server: LoopbackServer, make: Make, fault: Fault
+) -> None:
+    """One refusal would else switch a judge to stated beliefs for the rest of the run."""
+    model = make()
+    server.faults.append(fault)
+    with pytest.raises(CallFailed):
+        await model.chat(ask(ASK_LETTER, choices=("A", "B")))
+    assert model.gives_probabilities
+    assert (await model.chat(ask(ASK_LETTER, choices=("A", "B")))).choice_probs is not None
+
+
 async def test_a_first_token_of_thought_is_no_belief(server: LoopbackServer, make: Make) -> None:
     server.responder = lambda body: Reply("<think>", "length", first_token={"<think>": 0.99, "A": 0.01})
     model = make()
@@ -183,5 +196,5 @@ async def test_a_rejected_setting_of_the_users_is_an_invalid_request(server: Loo
 async def test_one_instance_serves_many_at_once(server: LoopbackServer, make: Make) -> None:
     model = make()
     replies = await asyncio.gather(*(model.chat(ask(f"question {n}")) for n in range(32)))
-    assert len({reply.text for reply in replies}) == 1
+    assert len({reply.text for reply in replies}) == 32, "each has its own"
     assert len(server.received) == 32

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
-from oversight.testing.loopback import Fault, LoopbackServer
+from oversight.testing.loopback import Chaos, Fault, LoopbackServer
 
 
 def post(server: LoopbackServer, content: str, **more: Any) -> dict[str, Any]:
@@ -51,3 +55,44 @@ def test_faults_come_in_order_and_none_lets_one_through(server: LoopbackServer) 
         post(server, "x")
     assert post(server, "x")["model"] == "m"
     assert len(server.received) == 4
+
+
+def fates(seed: int, contents: list[str]) -> list[tuple[str, str]]:
+    with LoopbackServer(chaos=Chaos(0.5, seed, kinds=("server_error", "blank"))) as server:
+        for content in contents:
+            try:
+                post(server, content)
+            except HTTPError as error:
+                error.close()
+        return sorted((each.digest, each.fault or "none") for each in server.served)
+
+
+def test_faults_at_random_depend_on_the_seed_and_the_request_but_not_on_the_order() -> None:
+    contents = [f"question {n % 20}" for n in range(40)]
+    drawn = fates(0, contents)
+    assert drawn == fates(0, contents[::-1])
+    assert drawn != fates(1, contents)
+    assert {fault for _, fault in drawn} == {"none", "server_error", "blank"}
+    # The second time a request comes, it is drawn for anew.
+    assert any(first != second for (_, first), (_, second) in zip(drawn[::2], drawn[1::2], strict=True))
+
+
+def test_it_runs_by_itself_and_lists_its_requests() -> None:
+    command = [sys.executable, "-m", "oversight.testing.loopback", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        api_base = process.stdout.readline().removeprefix("serving at ").split(";")[0]
+        assert api_base.startswith("http://127.0.0.1:")
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}]}).encode()
+        for _ in range(2):
+            urlopen(Request(f"{api_base}/chat/completions", body), timeout=5).close()
+        line: dict[str, Any] = {"ended": None}
+        while line["ended"] is None:  # its reply may be read before it is noted
+            with urlopen(api_base.replace("/v1", "/requests?from=1"), timeout=5) as response:
+                (line,) = map(json.loads, response)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "")
+    assert (line["number"], line["model"], line["fault"]) == (1, "m", None)
+    assert (line["status"], line["complete"], line["usual"]) == (200, True, True)
+    assert line["at"] <= line["ended"]

@@ -1,30 +1,37 @@
 """Episodes on Ray: one asynchronous actor per core, each running many episodes at once.
 
-The pattern and its limits were measured. Actors restart and their episodes run again when one dies; results
-come back as return values, because streaming generators lose and double items when an actor restarts.
+The pattern and its limits were measured. Actors restart when they die, and their episodes run again on those that
+answer: Ray's own retries wait for the same actor, which a lost node may never give back, or else are used up before
+it knows that the node is lost. Results come back as return values, because streaming generators lose and double
+items when an actor restarts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 from oversight.calls.gate import CallGate, Gate, GateSettings
-from oversight.calls.journal import Call, Outcome, Recorded
+from oversight.calls.journal import Call, Journal, Outcome, Recorded
 from oversight.digest import digest
 from oversight.engine.base import Engine
 from oversight.engine.worker import Bundle, Worker
-from oversight.errors import OversightError, RunStopped, StopReason, UsageError
+from oversight.errors import FailureClass, OversightError, RunStopped, StopReason, UsageError
 from oversight.models.base import ChatReply
 from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.secrets import redact
 
 __all__ = ["RayEngine", "probe"]
 
-_EPISODE_RETRIES = 3
-"""How often an episode runs again because its worker died; a fault of its own is an outcome, not a death."""
+_TRIES = 4
+"""How often an episode is begun, where its worker dies each time; a fault of its own is an outcome, not a death."""
 
+_LOOK_AGAIN_S = 0.5
 _FAR_BEHIND = 8
 _WAITING_CALLS = 10_000
 _PROBE_S = 5.0
@@ -76,38 +83,90 @@ class RayEngine(Engine):
         count = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         actor = ray.remote(_Actor).options(
             num_cpus=1,
-            max_concurrency=max(1, -(-concurrency // count)),
+            max_concurrency=concurrency + 1,  # all of them where it is the last, and an answer whether it is there
             max_restarts=-1,
-            max_task_retries=_EPISODE_RETRIES,
+            max_task_retries=0,
         )
         gate = _gate_actor(ray, bundle.gate) if bundle.gate is not None else None
+        self._journal = bundle.gate.directory if bundle.gate is not None and bundle.gate.replay is None else None
         # Held here for as long as the actors live: one that restarts fetches them again.
         self._needs = [self._ray.put(bundle), gate]
         self._actors: list[Any] = [actor.remote(place) for place in range(count)]
         self._in_flight = [0] * count
+        self._down: dict[int, asyncio.Task[None]] = {}
+        self._revived = asyncio.Event()
+        self._hopeless: OversightError | None = None
+        lost = ray.exceptions
+        self._lost = (lost.RayActorError, lost.ObjectLostError, lost.OutOfMemoryError)
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
-        """Run one episode on the worker that has the fewest, or on its question's own if that is not far behind.
+        """Run one episode, again on a worker that answers if its own dies; one that keeps dying has failed."""
+        started_at, started = datetime.now(UTC), time.perf_counter()
+        reason = ""
+        for _ in range(_TRIES):
+            place = await self._place(spec)
+            self._in_flight[place] += 1
+            try:
+                outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._needs)
+                return outcome
+            except self._ray.exceptions.RayTaskError as error:
+                # Our own errors come back wrapped, with a traceback from another machine as their text.
+                raise (error.cause if isinstance(error.cause, OversightError) else error) from None
+            except self._lost as error:
+                reason = redact(" ".join(str(error).split()))
+                if place not in self._down:
+                    self._down[place] = asyncio.create_task(self._revive(place))
+            finally:
+                self._in_flight[place] -= 1
+        return EpisodeOutcome(
+            episode_id=spec.episode_id,
+            attempt=spec.attempt,
+            status="failed",
+            started_at=started_at,
+            duration_s=time.perf_counter() - started,
+            messages=(),
+            calls=(),
+            sides=(),
+            failure=FailureClass.PLUGIN.value,
+            detail=f"its worker's process died {_TRIES} times while it ran: {reason}",
+        )
+
+    async def _place(self, spec: EpisodeSpec) -> int:
+        """The worker that has the fewest episodes, or the question's own if that is not far behind.
 
         Models that run here keep what they worked out about a question for the next episode on it.
         """
-        place = self._in_flight.index(min(self._in_flight))
+        while len(self._down) == len(self._actors) and self._hopeless is None:
+            self._revived.clear()
+            await self._revived.wait()
+        if self._hopeless is not None:
+            raise self._hopeless
+        place = min((n for n in range(len(self._actors)) if n not in self._down), key=self._in_flight.__getitem__)
         own = int(digest(spec.question.cluster), 16) % len(self._actors)
-        if self._in_flight[own] <= self._in_flight[place] + _FAR_BEHIND:
-            place = own
-        self._in_flight[place] += 1
-        try:
-            outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._needs)
-            return outcome
-        except self._ray.exceptions.RayTaskError as error:
-            # Our own errors come back wrapped, with a traceback from another machine as their text.
-            raise (error.cause if isinstance(error.cause, OversightError) else error) from None
-        finally:
-            self._in_flight[place] -= 1
+        near = own not in self._down and self._in_flight[own] <= self._in_flight[place] + _FAR_BEHIND
+        return own if near else place
+
+    async def _revive(self, place: int) -> None:
+        """Wait until the worker answers again, which may take a node that joins."""
+        while True:
+            try:
+                await self._actors[place].answer.remote()
+                del self._down[place]
+                break
+            except self._ray.exceptions.ActorDiedError as error:
+                # Ray does not start it any more, which is what becomes of one that cannot even begin.
+                reason = redact(" ".join(str(error).split()))
+                self._hopeless = OversightError(f"a worker cannot be started: {reason}")
+                break
+            except self._lost:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        self._revived.set()
 
     def close(self) -> None:
         """Shut the private cluster down, or leave the one at ``address``."""
         self._ray.shutdown()
+        if self._journal is not None:
+            Journal(self._journal).close()  # the gate was killed: fold its log into the file, so that one can be copied
 
 
 def probe(address: str) -> None:
@@ -116,7 +175,9 @@ def probe(address: str) -> None:
     Raises:
         UsageError: nobody does, or it is no address.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise UsageError(f"--address {address}: run on a node of the cluster, where the store is, and write HOST:PORT")
+    host, _, port = address.rpartition(":")
     if not (host and port.isdigit()):
         raise UsageError(f"--address {address}: write it as HOST:PORT, as 'ray start' prints it")
     try:
@@ -131,6 +192,9 @@ class _Actor:
     def __init__(self, place: int) -> None:
         self._place = place
         self._worker: Worker | None = None
+
+    async def answer(self) -> None:
+        """Say that there is a worker."""
 
     async def run(self, spec: EpisodeSpec, needs: list[Any]) -> EpisodeOutcome:
         if self._worker is None:

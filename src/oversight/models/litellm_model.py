@@ -188,11 +188,11 @@ class LiteLLMModel(ChatModel):
             raise CallFailed(FailureClass.MALFORMED, "the response has no choices")
         choice = response.choices[0]
         text, finish_reason = choice.message.content or "", choice.finish_reason or "stop"
-        probs = None
-        if "top_logprobs" in extras:
-            probs = first_token_probs(choice, request.choices)
-            if probs is None:
-                self._ask_for_logprobs(0)
+        probs = first_token_probs(choice, request.choices) if "top_logprobs" in extras else None
+        failure = useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras)
+        # A reply of no use says nothing about what the model gives, unless our own limit cut off all of it.
+        if "top_logprobs" in extras and probs is None and (failure is None or finish_reason == "length"):
+            self._ask_for_logprobs(0)
         usage = getattr(response, "usage", None)
         details = getattr(usage, "prompt_tokens_details", None)
         prompt_tokens = getattr(usage, "prompt_tokens", 0) or 0
@@ -210,7 +210,7 @@ class LiteLLMModel(ChatModel):
             cost_usd=self._cost(litellm, response, prompt_tokens, completion_tokens, cached_tokens),
             latency_s=latency,
         )
-        if failure := useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras):
+        if failure:
             # It was paid for all the same.
             raise CallFailed(failure, f"finish_reason {finish_reason}, {len(text.split())} words", None, reply)
         return reply

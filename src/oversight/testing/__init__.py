@@ -8,11 +8,13 @@ from oversight.testing.conformance import (
     LeakFound,
     check_protocol,
 )
-from oversight.testing.loopback import Fault, LoopbackServer, Reply
+from oversight.testing.faults import Chaos, Fault, Reply
 from oversight.testing.scripted import Scripted, ScriptedModel
+from oversight.testing.server import LoopbackServer
 
 __all__ = [
     "SAMPLE_QUESTION",
+    "Chaos",
     "ConformanceError",
     "Fault",
     "ForgeryFound",

@@ -1,0 +1,249 @@
+"""Whether anything is lost, or paid for twice, when parts of a run are killed at random moments.
+
+    .venv/bin/python benchmarks/chaos.py [--kills N] [--seed N] [--kinds driver,worker,gate,node] [--faults SHARE]
+    .venv/bin/python benchmarks/chaos.py --two-nodes
+
+Each kind has a run of its own: the driver is killed and the same command given again; a worker's or the gate's
+process is killed and the run goes on; a node of a two-node cluster is killed, all its processes at once, and another
+takes its place. In the end each store must equal that of an undisturbed run, and the log of the server, which is
+never killed, must show that only requests under way at a kill were answered twice. Exits 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from engine.disturbing import (
+    CALLS_EACH,
+    EPISODES_EACH,
+    GATE,
+    WORKER,
+    Kill,
+    Nodes,
+    Server,
+    after,
+    differences,
+    journalled,
+    kill_driver,
+    kill_one,
+    lay_out_api,
+    repeats,
+    spread_over_nodes,
+)
+from engine.staging import Running
+
+CONCURRENCY = 12
+_CALLS_A_KILL = 70
+"""How many calls of work there are for each kill."""
+
+_LATENCY_S = {"node": 1.5}
+"""How slow the server is, where it is not the usual: another node takes ten seconds to start."""
+
+_USUAL_LATENCY_S = 0.3
+_LONGEST_RUN_S = 600.0
+
+
+class Disturbed(NamedTuple):
+    """What one kind of kill left behind."""
+
+    store: Path
+    kills: list[Kill]
+    code: int
+    said: str
+
+
+class Setting(NamedTuple):
+    """Where a kind of kill is tried."""
+
+    folder: Path
+    experiment: Path
+    server: Server
+    rng: random.Random
+    kills: int
+
+    @property
+    def store(self) -> Path:
+        """Of the disturbed run."""
+        return self.folder / "store"
+
+    def run(self, *options: object, variables: Mapping[str, str] = MappingProxyType({})) -> Running:
+        """Give the command that starts the run, or goes on with it."""
+        told = ("--concurrency", CONCURRENCY, "--store", self.store)
+        return Running(self.folder, self.experiment, *told, *options, variables=variables)
+
+
+def drivers(setting: Setting) -> Disturbed:
+    """Kill the driver, on Ray and in-process by turns: while calls are made, or at any time, starting up included."""
+    kills: list[Kill] = []
+    rng = setting.rng
+
+    def orphans() -> None:
+        for kill in kills:
+            if kill.orphans:
+                kill.look()
+
+    for number in range(setting.kills):
+        run = setting.run(*(("--engine", "local") if number % 2 else ("--workers", 2)))
+        if rng.random() < 0.2:
+            _pause(rng.uniform(0.5, 8.0), orphans)
+        else:
+            after(setting.server, _count(setting.server), rng.randint(1, 60), run, orphans)
+            _pause(rng.uniform(0, 0.3), orphans)
+        if run.process.poll() is not None:
+            return Disturbed(setting.store, kills, *_ended(run))
+        kills.append(kill_driver(run))
+    run = setting.run("--workers", 2)
+    return Disturbed(setting.store, kills, *_ended(run, orphans))
+
+
+def actors(title: str) -> Callable[[Setting], Disturbed]:
+    """Kill processes of one title while a run on Ray goes on."""
+
+    def kill(setting: Setting) -> Disturbed:
+        run = setting.run("--workers", 2)
+        kills: list[Kill] = []
+        while len(kills) < setting.kills and run.process.poll() is None:
+            after(setting.server, _count(setting.server), setting.rng.randint(1, 40), run)
+            time.sleep(setting.rng.uniform(0, 0.5))
+            if killed := kill_one(run.process.pid, title, setting.rng):
+                kills.append(killed)
+        return Disturbed(setting.store, kills, *_ended(run))
+
+    return kill
+
+
+def nodes(setting: Setting) -> Disturbed:
+    """Kill the second of two nodes, and start another in its place."""
+    with Nodes() as cluster:
+        second = cluster.start()
+        run = setting.run("--address", cluster.address, "--workers", 2, variables=cluster.environment)
+        kills: list[Kill] = []
+        while len(kills) < setting.kills and run.process.poll() is None:
+            seen = _count(setting.server)
+            while not cluster.workers(second) and run.process.poll() is None:
+                time.sleep(0.05)
+            after(setting.server, seen, setting.rng.randint(20, 60), run)
+            time.sleep(setting.rng.uniform(0, 0.5))
+            kills.append(cluster.kill(second))
+            second = cluster.start()
+        return Disturbed(setting.store, kills, *_ended(run))
+
+
+KINDS = {"driver": drivers, "worker": actors(WORKER), "gate": actors(GATE), "node": nodes}
+_SHARES = {"driver": 0.3, "worker": 0.3, "gate": 0.26, "node": 0.14}
+
+
+def _count(server: Server) -> int:
+    return len(server.served())
+
+
+def _pause(seconds: float, watched: Callable[[], object]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        watched()
+        time.sleep(min(left, 0.05))
+
+
+def _ended(run: Running, watched: Callable[[], object] = lambda: None) -> tuple[int, str]:
+    """Wait for a run's end; its exit code and what it said."""
+    until = time.monotonic() + _LONGEST_RUN_S
+    while run.process.poll() is None and time.monotonic() < until:
+        watched()
+        time.sleep(0.05)
+    ran = run.ended(1)
+    return ran.code, ran.out + ran.err
+
+
+def chaos(folder: Path, kills: int, seed: int, kinds: Sequence[str], faults: float) -> list[str]:
+    """Try every kind, print a table, and return what went wrong."""
+    each = _shared(kills, kinds)
+    questions = -(-max(each.values()) * _CALLS_A_KILL // CALLS_EACH)
+    wrong: list[str] = []
+    # A judge that states its belief has no probabilities to go without after a useless reply.
+    belief = "stated" if faults else "logprob"
+    with Server(folder) as server:
+        port = server.port
+        experiment = lay_out_api(folder / "e", server.api_base, questions, belief=belief)
+        started = time.monotonic()
+        code, said = _ended(Setting(folder, experiment, server, random.Random(seed), 0).run("--engine", "local"))
+        seconds, calls = time.monotonic() - started, _count(server)
+    if code:
+        return [f"the undisturbed run ended with {code}: {said}"]
+    print(f"seed {seed}: {questions * EPISODES_EACH} episodes with {calls} calls, undisturbed {seconds:.0f} s")
+    print("kind    kills  seconds  requests  in flight at kills  answered twice  unexplained  kept twice  store")
+    for kind in kinds:
+        here = folder / kind
+        here.mkdir()
+        options = {"faults": faults, "seed": seed, "latency": _LATENCY_S.get(kind, _USUAL_LATENCY_S)}
+        with Server(here, port=port, **options) as server:
+            setting = Setting(here, experiment, server, random.Random(f"{seed} {kind}"), each[kind])
+            started = time.monotonic()
+            left = KINDS[kind](setting)
+            for _ in range(5):
+                # What failed is tried again, as a user would do it.
+                if left.code != 1 or not faults:
+                    break
+                left = Disturbed(left.store, left.kills, *_ended(setting.run("--engine", "local")))
+            wrong += judge(kind, left, setting, folder / "store", time.monotonic() - started)
+    return wrong
+
+
+def judge(kind: str, left: Disturbed, setting: Setting, undisturbed: Path, seconds: float) -> list[str]:
+    """Print a row of the table, and return what is wrong with it."""
+    served = setting.server.served()
+    again = repeats(served, left.kills)
+    kept = journalled(left.store)
+    unlike = differences(left.store, undisturbed)
+    in_flight = sum(kill.in_flight(served) for kill in left.kills)
+    print(
+        f"{kind:7} {len(left.kills):5}  {seconds:7.0f}  {len(served):8}  {in_flight:18}  {again.found:14}  "
+        f"{len(again.unexplained):11}  {kept.usable - kept.keys:10}  {'unlike' if unlike else 'equal'}",
+        flush=True,
+    )
+    wrong = [f"{kind}: {each}" for each in [*again.unexplained, *unlike]]
+    if left.code:
+        wrong.append(f"{kind}: the last run ended with {left.code}: {left.said[-2000:]}")
+    if len(left.kills) < setting.kills:
+        wrong.append(f"{kind}: the run was over after {len(left.kills)} of {setting.kills} kills")
+    if again.found > 2 * CONCURRENCY * len(left.kills):
+        wrong.append(f"{kind}: {again.found} requests answered twice, more than can have been in flight")
+    if kept.usable != kept.keys:
+        wrong.append(f"{kind}: {kept.usable - kept.keys} calls were made that were on record")
+    if (usual := len({each.digest for each in served if each.usual})) != kept.keys:
+        wrong.append(f"{kind}: {usual} requests were answered, {kept.keys} are on record")
+    return wrong
+
+
+def _shared(kills: int, kinds: Sequence[str]) -> dict[str, int]:
+    """How many kills of each kind."""
+    whole = sum(_SHARES[kind] for kind in kinds)
+    each = {kind: max(1, int(kills * _SHARES[kind] / whole)) for kind in kinds}
+    each[kinds[0]] += max(0, kills - sum(each.values()))
+    return each
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50, help="in all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--faults", type=float, default=0.0, help="share of requests that fail besides")
+    parser.add_argument("--two-nodes", action="store_true", help="only show that a run spreads over two nodes")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="oversight-chaos-") as name:
+        if told.two_nodes:
+            wrong = spread_over_nodes(Path(name), questions=200)
+        else:
+            wrong = chaos(Path(name), told.kills, told.seed, told.kinds.split(","), told.faults)
+    print("\n".join(wrong) or "nothing lost, nothing repeated that was not in flight")
+    sys.exit(bool(wrong))

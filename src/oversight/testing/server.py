@@ -1,0 +1,272 @@
+"""A real chat-completions server on 127.0.0.1 that fails on demand, for tests that patch nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+from oversight.digest import digest
+from oversight.models.rehearsal import fitting
+from oversight.testing.faults import Chaos, Fault, Reply
+
+__all__ = ["LoopbackServer", "Received", "Responder", "Served", "default_responder"]
+
+_LABEL = re.compile(r"^\s*\(?([A-Z])[).:]", re.MULTILINE)
+_CHOICES = re.compile(r"nothing else: ([A-Z](?:, [A-Z])*)\.\s*$")
+_REQUESTS = "/requests"
+_POLL_S = 0.02
+_SPEECH = "The second paragraph settles it: {} in line {} rules out the other reading."
+_POINTS = ("the date given", "the name used", "the order of events", "what is left out", "the figure quoted")
+
+Responder = Callable[[Mapping[str, Any]], Reply | str]
+"""Answers one request body."""
+
+
+class Received(NamedTuple):
+    """One request as it came in; header names are lower case."""
+
+    path: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+class Served(NamedTuple):
+    """What became of one request for a completion.
+
+    Attributes:
+        number: its place among all, from 0.
+        digest: of its body.
+        model: the model that was asked for.
+        at: when it came, in seconds since 1970.
+        fault: the fault's name if `Chaos` drew one, or ``told`` if it was one of `LoopbackServer.faults`.
+        status: the HTTP status sent; None while there is no answer.
+        ended: when the last byte was sent or the connection was found closed; None until then.
+        complete: whether all of the response was sent.
+        usual: whether that response is the one a request like this gets when nothing goes wrong.
+    """
+
+    number: int
+    digest: str
+    model: str
+    at: float
+    fault: str | None = None
+    status: int | None = None
+    ended: float | None = None
+    complete: bool = False
+    usual: bool = False
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # many workers connect at once
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hung up, which is what killed ones do."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class LoopbackServer:
+    """Speaks the OpenAI chat completions API (without streaming) on a local port.
+
+    Use as a context manager and give a model ``api_base=server.api_base``. Every request for a completion
+    takes the next of ``faults``, if any is left; with the others, ``chaos`` may have something go wrong; the
+    rest are answered by the responder. ``GET /requests`` lists `served` as JSON lines, ``?from=N`` those
+    from that number on.
+
+    Args:
+        responder: says what the model answers; see `default_responder`.
+        unsupported: request parameters that are answered with 400.
+        chaos: faults at random.
+        port: to listen on; 0 takes a free one.
+        keep: whether `received` holds every request; without, a server can run for days.
+
+    Attributes:
+        faults: what goes wrong with the coming requests, in order; None lets one through. Append at any time.
+        received: every completion request so far, refused ones too.
+        served: what became of each.
+    """
+
+    def __init__(
+        self,
+        responder: Responder | None = None,
+        *,
+        unsupported: tuple[str, ...] = (),
+        chaos: Chaos | None = None,
+        port: int = 0,
+        keep: bool = True,
+    ) -> None:
+        self.responder = responder or default_responder
+        self.unsupported = unsupported
+        self.chaos = chaos or Chaos()
+        self.faults: deque[Fault | None] = deque()
+        self.received: list[Received] = []
+        self.served: list[Served] = []
+        self._keep = keep
+        self._asked: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._http = _HTTPServer(("127.0.0.1", port), _handler_of(self))
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(_POLL_S,), daemon=True)
+
+    @property
+    def api_base(self) -> str:
+        """The URL that OpenAI clients call their base URL."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    @property
+    def bodies(self) -> list[Mapping[str, Any]]:
+        """The bodies of `received`."""
+        return [request.body for request in self.received]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def _take(self, request: Received) -> tuple[Served, Fault]:
+        """Put a request on record and draw its fault."""
+        key = digest(request.body)
+        with self._lock:
+            told = self.faults.popleft() if self.faults else None
+            kind, fault = ("told", told) if told else self.chaos.draw(key, self._asked[key])
+            self._asked[key] += 1
+            served = Served(len(self.served), key, str(request.body.get("model")), time.time(), kind)
+            self.served.append(served)
+            if self._keep:
+                self.received.append(request)
+        return served, fault
+
+    def _answer(self, body: Mapping[str, Any], fault: Fault, number: int) -> tuple[Fault, str]:
+        """What to send for a request, and its text."""
+        if fault.delay_s:
+            self._closing.wait(None if math.isinf(fault.delay_s) else fault.delay_s)
+        for name in self.unsupported:
+            if name in body:
+                fault = Fault.error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
+        if fault.body is not None:
+            return fault, fault.body
+        reply = fault.reply or self.responder(body)
+        reply = Reply(reply) if isinstance(reply, str) else reply
+        return fault, json.dumps(_completion(body, reply, number))
+
+    def _end(self, number: int, status: int, *, complete: bool, usual: bool) -> None:
+        """Put on record what became of a request."""
+        with self._lock:
+            self.served[number] = self.served[number]._replace(
+                status=status, ended=time.time(), complete=complete, usual=complete and usual
+            )
+
+    def _log(self, first: int) -> str:
+        """`served` from a number on, as JSON lines."""
+        with self._lock:
+            served = self.served[first:]
+        return "".join(json.dumps(each._asdict()) + "\n" for each in served)
+
+
+def default_responder(body: Mapping[str, Any]) -> Reply:
+    """Answer plausibly, the same for the same request: an object that fits, a labelled answer, or prose.
+
+    A request with ``logprobs`` whose last message lists labels (as the framework does, or ``A)``, ``(A)`` or ``A.``
+    at a line's start) gets one of them, with probabilities. What is said and which label it is depend on all
+    that was asked.
+    """
+    prompt = str(body["messages"][-1]["content"])
+    drawn = int.from_bytes(hashlib.sha256(json.dumps(body["messages"]).encode()).digest()[:8], "big")
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    if schema is not None:
+        return Reply(json.dumps(fitting(schema)))
+    asked = _CHOICES.search(prompt)
+    labels = asked[1].split(", ") if asked else sorted(set(_LABEL.findall(prompt)))
+    if body.get("logprobs") and labels:
+        chosen = labels[drawn % len(labels)]
+        share = 0.6 + drawn % 1000 / 2500
+        others = (1 - share) / max(1, len(labels) - 1)
+        return Reply(chosen, first_token={label: share if label == chosen else others for label in labels})
+    return Reply(_SPEECH.format(_POINTS[drawn % len(_POINTS)], drawn % 10**9))
+
+
+def _completion(body: Mapping[str, Any], reply: Reply, number: int) -> dict[str, Any]:
+    """A ``chat.completion`` object."""
+    content = None if reply.refusal else reply.text
+    message = {"role": "assistant", "content": content, "refusal": reply.refusal}
+    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
+    if body.get("logprobs") and reply.first_token:
+        ranked = sorted(reply.first_token.items(), key=lambda item: -item[1])
+        tokens = [{"token": t, "logprob": math.log(p), "bytes": list(t.encode())} for t, p in ranked]
+        choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens[: body.get("top_logprobs", 0)]}]}
+    prompt, completion = sum(len(str(m["content"]).split()) for m in body["messages"]), len(reply.text.split())
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": body["model"],
+        "choices": [choice],
+        "usage": {**usage, "prompt_tokens_details": {"cached_tokens": reply.cached_tokens}},
+    }
+
+
+def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
+    """The request handler class bound to one server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one write per response, else Nagle's algorithm costs 40 ms each
+
+        def do_GET(self) -> None:
+            asked = urlsplit(self.path)
+            if asked.path.rstrip("/") == _REQUESTS:
+                first = parse_qs(asked.query).get("from", ["0"])[-1]
+                log = server._log(int(first) if first.isdecimal() else 0)
+                self._send(Fault(headers={"Content-Type": "application/x-ndjson"}), log)
+            else:
+                self._send(Fault(), json.dumps({"object": "list", "data": [{"id": "loopback", "object": "model"}]}))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            served, fault = server._take(Received(self.path, body, headers))
+            usual = fault._replace(delay_s=0, pace_s=0, headers=Fault().headers) == Fault()
+            fault, text = server._answer(body, fault, served.number)
+            sent = False
+            try:
+                self._send(fault, text)
+                sent = True
+            finally:
+                server._end(served.number, fault.status, complete=sent and not fault.cut, usual=usual)
+
+        def _send(self, fault: Fault, text: str) -> None:
+            data = text.encode()
+            self.send_response(fault.status)
+            for name, value in {"Content-Type": "application/json", **fault.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            data = data[: len(data) // 2] if fault.cut else data
+            step = 1 if fault.pace_s else max(1, len(data))
+            for start in range(0, len(data), step):
+                self.wfile.write(data[start : start + step])
+                self.wfile.flush()
+                server._closing.wait(fault.pace_s)
+            self.close_connection = fault.cut
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: the requests are in ``served``."""
+
+    return Handler
