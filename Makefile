@@ -27,7 +27,7 @@ quickstart: install
 	$(BIN)/oversight run experiments/quickstart.yaml
 
 test: install
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -11,8 +11,9 @@ from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.episode import Episode
 from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolError, StoreError, UsageError
 from oversight.protocol import Assignment, Protocol
-from oversight.question import Answer, Item, Question
+from oversight.question import Answer, Item, Question, Worked
 from oversight.seat import Seat
+from oversight.supervision import Checked, Solution, SolutionOptions, read_solution, solutions_to_check, verdict_over
 from oversight.tasks.base import Task
 from oversight.transcript import Message, visible_to
 from oversight.verdict import Annotation, Verdict
@@ -30,6 +31,7 @@ __all__ = [
     "BeliefSource",
     "BeliefStatus",
     "CallFailed",
+    "Checked",
     "Episode",
     "FailureClass",
     "Item",
@@ -40,13 +42,19 @@ __all__ = [
     "Question",
     "RunSettings",
     "Seat",
+    "Solution",
+    "SolutionOptions",
     "StoreError",
     "Task",
     "UsageError",
     "Verdict",
+    "Worked",
     "open_store",
+    "read_solution",
     "report",
     "run_experiment",
+    "solutions_to_check",
+    "verdict_over",
     "visible_to",
 ]
 

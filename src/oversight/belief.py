@@ -19,6 +19,8 @@ class BeliefSource(StrEnum):
     LOGPROB = "logprob"
     STATED = "stated"
     SAMPLED = "sampled"
+    COMPUTED = "computed"
+    """Worked out by the protocol from what its seats found, as from the labels of a solution's steps."""
 
 
 class BeliefStatus(StrEnum):
@@ -67,5 +69,6 @@ class Belief(BaseModel):
         if any(not math.isfinite(w) or w < 0 for w in weights) or not (mass := sum(weights)) > 0:
             raise ValueError(f"not a distribution: {weights}")
         exact = math.isclose(mass, 1, abs_tol=_TOLERANCE)
-        status = BeliefStatus.OK if exact or source is BeliefSource.LOGPROB else BeliefStatus.RENORMALISED
+        read_as_stated = source in (BeliefSource.STATED, BeliefSource.SAMPLED)
+        status = BeliefStatus.RENORMALISED if read_as_stated and not exact else BeliefStatus.OK
         return cls(probs=tuple(w / mass for w in weights), source=source, status=status, mass=mass)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from oversight.errors import CallFailed
 from oversight.models.base import CallRecord, ChatMessage, ChatModel, ChatReply, ChatRequest
 from oversight.models.retry import call_with_retries
+from oversight.secrets import redact
 
 __all__ = ["Answered", "Caller"]
 
@@ -72,7 +73,7 @@ class Caller:
                     latency_s=spent.latency_s,
                     finish_reason=spent.finish_reason,
                     failure=failure.failure.value if failure else None,
-                    detail=failure.message[:_DETAIL] if failure else None,
+                    detail=redact(failure.message)[:_DETAIL] if failure else None,
                     origin=spent.origin,
                 )
             )
@@ -91,7 +92,7 @@ class Caller:
             return reader([each.reply for each in answered])
         except CallFailed as failure:
             for reply, call in answered:
-                detail = f"{failure.message}; the reply begins: {reply.text}"[:_DETAIL]
+                detail = redact(f"{failure.message}; the reply begins: {reply.text[:_DETAIL]}")[:_DETAIL]
                 await self.model.unreadable(reply, detail)
                 self._records[call] = self._records[call].model_copy(
                     update={"failure": failure.failure.value, "detail": detail}

@@ -45,6 +45,10 @@ class Protocol(ABC):
     def __init__(self, options: BaseModel | None = None) -> None:
         self.options: Any = options if options is not None else self.Options()
 
+    def needs(self) -> tuple[str, ...]:
+        """The roles that these options need a model for; by default all."""
+        return self.roles
+
     def assignments(self, question: Question, rng: random.Random) -> Sequence[Assignment] | None:
         """Every way in which the sides are to be assigned; each becomes an episode of its own.
 

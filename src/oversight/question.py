@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from oversight.digest import digest
 from oversight.markup import Trusted, escape, tag
 
-__all__ = ["Answer", "Item", "Question"]
+__all__ = ["Answer", "Item", "Question", "Worked"]
 
 _LABELS = string.ascii_uppercase
 
@@ -24,6 +24,19 @@ class Answer(BaseModel):
 
     text: str = Field(min_length=1)
     solution: str | None = None
+
+
+class Worked(BaseModel):
+    """A worked solution: its steps, and the place of the answer that it ends in.
+
+    Unlike `Answer.solution`, which is part of an answer and shown with it, several of these may end in one
+    answer; only protocols that check work show them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: int = Field(ge=0)
+    steps: tuple[str, ...]
 
 
 def _distinct(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
@@ -42,6 +55,7 @@ class Question(BaseModel):
         material: what only some seats see (a story, an image, a proof), as text.
         cluster: questions that share a source (a story, an image) share a cluster, and intervals resample
             clusters; a question alone is its own cluster.
+        worked: solutions to check, in an order that tells nothing about which are right.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,11 +65,19 @@ class Question(BaseModel):
     answers: Annotated[tuple[Answer, ...], Field(min_length=2, max_length=len(_LABELS)), AfterValidator(_distinct)]
     material: str | None = None
     cluster: str = ""
+    worked: tuple[Worked, ...] = ()
 
     @model_validator(mode="after")
     def _alone_in_its_cluster(self) -> Self:
         if not self.cluster:
             object.__setattr__(self, "cluster", self.id)
+        return self
+
+    @model_validator(mode="after")
+    def _ends_in_answers(self) -> Self:
+        for each in self.worked:
+            if each.answer >= len(self.answers):
+                raise ValueError(f"a worked solution ends in answer {each.answer}, of {len(self.answers)}")
         return self
 
     @property
@@ -65,7 +87,12 @@ class Question(BaseModel):
 
     def presented(self, order: Sequence[int]) -> Question:
         """The same question with its answers in another order; ``order[i]`` is the i-th one's old place."""
-        return self.model_copy(update={"answers": tuple(self.answers[place] for place in order)})
+        return self.model_copy(
+            update={
+                "answers": tuple(self.answers[place] for place in order),
+                "worked": tuple(each.model_copy(update={"answer": order.index(each.answer)}) for each in self.worked),
+            }
+        )
 
     def block(self, *, solutions: bool = True) -> Trusted:
         """The question as every prompt shows it, with or without the worked solutions."""
@@ -84,12 +111,20 @@ class Question(BaseModel):
 
 
 class Item(BaseModel):
-    """What a task yields: a question and the place of its gold answer. The engine keeps the second part."""
+    """What a task yields: a question, and what the engine keeps from every episode.
+
+    Attributes:
+        question: what is asked.
+        gold: the place of its right answer.
+        mistakes: for each of the question's worked solutions, the place from 0 of its first wrong step, None
+            where no step is wrong; empty where that is not known.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: Question
     gold: int = Field(ge=0)
+    mistakes: tuple[int | None, ...] = ()
 
     @model_validator(mode="after")
     def _gold_is_an_answer(self) -> Self:
@@ -97,7 +132,17 @@ class Item(BaseModel):
             raise ValueError(f"gold is {self.gold}, but there are {len(self.question.answers)} answers")
         return self
 
+    @model_validator(mode="after")
+    def _mistakes_are_steps(self) -> Self:
+        if self.mistakes and len(self.mistakes) != len(self.question.worked):
+            raise ValueError(f"{len(self.mistakes)} mistakes for {len(self.question.worked)} worked solutions")
+        for mistake, worked in zip(self.mistakes, self.question.worked, strict=False):
+            if mistake is not None and not 0 <= mistake < len(worked.steps):
+                raise ValueError(f"the first mistake is step {mistake}, but there are {len(worked.steps)}")
+        return self
+
     @cached_property
     def key(self) -> str:
         """A digest of everything in the item: a corrected gold answer makes it another item."""
-        return digest(self.model_dump(mode="json"))
+        # Without defaults, so that a part which a later release adds does not make every old item another one.
+        return digest(self.model_dump(mode="json", exclude_defaults=True))

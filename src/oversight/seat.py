@@ -74,6 +74,33 @@ class Seat:
         """Write a private note, which no other seat ever reads."""
         return await self._say("think", template, Kind.THOUGHT, (), turn, values)
 
+    async def draft(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
+        """Write something that nobody reads yet; parts of it reach others by `disclose`."""
+        return await self._say("draft", template, Kind.DRAFT, (), turn, values)
+
+    def disclose(self, part: str, *, to: Sequence[Seat], turn: int | None = None) -> Message:
+        """Let the seats in ``to`` read a part of what this seat drafted, as a message of its own.
+
+        Raises:
+            ProtocolError: it is no part of a draft of this seat's.
+        """
+        drafts = [m for m in self._episode.messages if m.author == self.name and m.kind is Kind.DRAFT]
+        source = next((draft for draft in reversed(drafts) if part in draft.text), None)
+        if source is None:
+            raise ProtocolError(f"seat '{self.name}' cannot disclose what it did not draft: {part:.60}")
+        said = Message(
+            author=self.name,
+            audience=tuple(seat.name for seat in to),
+            kind=Kind.DISCLOSURE,
+            text=part,
+            turn=turn,
+            branch=self._episode.branch,
+            quotes=find_quotes(part, self._episode.question.material),
+            call=source.call,
+        )
+        self._episode.add(said)
+        return said
+
     async def fill(self, template: str, form: type[Form], *, turn: int | None = None, **values: Any) -> Form:
         """Fill in a form, privately: the reply is validated as ``form``, and asked for again if it does not fit."""
         request = self._request(template, turn, values)

@@ -29,6 +29,9 @@ class Kind(StrEnum):
     REQUEST = "request"
     SPEECH = "speech"
     THOUGHT = "thought"
+    DRAFT = "draft"
+    DISCLOSURE = "disclosure"
+    """A part of a draft; its author has the whole."""
     FORM = "form"
     BELIEF = "belief"
     VERDICT = "verdict"
@@ -63,6 +66,8 @@ class Message(BaseModel):
 
     def readable_by(self, seat: str) -> bool:
         """Whether ``seat`` may ever read this message."""
+        if self.kind is Kind.DISCLOSURE and seat == self.author:
+            return False
         return self.audience is None or seat == self.author or seat in self.audience
 
     def is_own(self, seat: str) -> bool:

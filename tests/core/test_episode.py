@@ -394,3 +394,13 @@ async def test_two_episodes_at_once_do_not_mix() -> None:
 
     await asyncio.gather(*(play(episode) for episode in episodes))
     assert [speeches(e) for e in episodes] == [["mark-debater_a-0-end", "mark-debater_b-0-end"]] * 2
+
+
+async def test_a_key_in_a_failure_is_not_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of somebody's own may put anything into its errors."""
+    monkeypatch.setenv("LAB_API_KEY", "planted-0451-key")
+    failing = ScriptedModel([CallFailed(FailureClass.INVALID_REQUEST, "refused with planted-0451-key")])
+    episode = stage(judge=failing)
+    with pytest.raises(CallFailed):
+        await episode.seat("judge").decide()
+    assert [call.detail for call in episode.calls] == ["refused with [redacted]"]

@@ -131,7 +131,7 @@ def test_the_experiment_in_the_readme_can_be_planned(tmp_path: Path) -> None:
 
 def test_the_tasks_in_the_docs_can_be_planned(tmp_path: Path) -> None:
     page = "docs/tasks.md"
-    published, from_csv, from_hugging_face, own = blocks(page, "yaml")
+    published, steps, from_csv, from_hugging_face, own = blocks(page, "yaml")
     for block in (published, from_hugging_face):  # their data is not here: what can be checked is what is asked of it
         asked = yaml.safe_load(block)["task"]
         cls = find_plugin(Task, asked.pop("name")).load(Task)
@@ -139,10 +139,11 @@ def test_the_tasks_in_the_docs_can_be_planned(tmp_path: Path) -> None:
     (tmp_path / "questions.csv").write_text("question,right,wrong,document\nWho?,Ann,Ben,a\nWhy?,Fear,Fun,a\n")
     (tmp_path / "sums.py").write_text(blocks(page, "python")[0], encoding="utf-8")
     plans = []
-    for name, block in (("csv.yaml", from_csv), ("sums.yaml", own)):
+    for name, block in (("steps.yaml", steps), ("csv.yaml", from_csv), ("sums.yaml", own)):
         (tmp_path / name).write_text(block, encoding="utf-8")
         plans.append(build_plan(load_experiment(tmp_path / name)))
-    table, sums = plans
+    checked, table, sums = plans
+    assert all(item.question.worked for _, item in checked.items.values())
     assert {item.question.answers[item.gold].text for _, item in table.items.values()} == {"Ann", "Fear"}
     assert {item.question.cluster for _, item in table.items.values()} == {"a"}
     assert [(arm.label, arm.task) for arm in sums.arms] == [("direct", "sums"), ("expert", "sums"), ("debate", "sums")]

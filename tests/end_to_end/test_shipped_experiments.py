@@ -59,3 +59,33 @@ def test_precommitment_is_what_makes_debate_work(tmp_path: Path) -> None:
     # The paper counts images, so its number says nothing about episodes.
     by_episode = here("report", "--store", store, "--unit", "episode", "--format", "json").rows
     assert {row["published"] for row in by_episode} == {None}
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_checking_the_process_beats_checking_the_outcome_where_slips_show(tmp_path: Path, engine: str) -> None:
+    store, workers = tmp_path / "store", ("--workers", 1) if engine == "ray" else ()
+    ran = here("run", "process_arithmetic", "--engine", engine, *workers, "--limit", 30, "--store", store)
+    assert ran.code == 0, ran
+    assert "First wrong steps found" in ran.out
+    found = arms(store)
+    assert found["process"]["accuracy"] == 1
+    assert found["process"]["low"] > found["outcome"]["high"]
+    assert found["majority"]["calls"] == 0
+
+
+def test_first_mistakes_in_real_traces_are_found(tmp_path: Path) -> None:
+    data = Path(__file__).parents[3] / "shared" / "data" / "bigbench_mistake"
+    if not data.is_dir():
+        pytest.skip(f"{data} is not there")
+    store = tmp_path / "store"
+    options = ("--set", f"task.path={data}", "--limit", 60, "--store", store)
+    assert here("run", "process_bigbench_mistake", "--engine", "local", *options).code == 0
+    query = """
+        SELECT avg((first_error IS NOT DISTINCT FROM mistakes[1])::INTEGER) AS exact, count(*) AS n FROM (
+            SELECT (data->>'first_error')::INTEGER AS first_error, episode_id FROM annotations
+            WHERE kind = 'solution' AND data->>'labelled' IS NOT NULL
+        ) JOIN plan USING (episode_id) JOIN questions USING (question_key)
+    """
+    (row,) = here("sql", query, "--store", store, "--format", "json").rows
+    assert row["n"] == 5 * 60
+    assert row["exact"] > 0.9

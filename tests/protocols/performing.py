@@ -58,6 +58,7 @@ def play(
     question: Question = QUESTION,
     assignment: Assignment = (),
     judge: Iterable[Scripted] = (),
+    overseer: Iterable[Scripted] = (),
     **options: Any,
 ) -> Play:
     """Run ``protocol`` on ``question``; the strong model says ``said``, then numbered words."""
@@ -75,7 +76,11 @@ def play(
     episode = Episode(
         question,
         templates=Templates(Plugin.of(protocol).prompts),
-        cast={"judge": [logged(ScriptedModel(judge))], "strong": [strong]},
+        cast={
+            "judge": [logged(ScriptedModel(judge))],
+            "overseer": [logged(ScriptedModel(overseer))],
+            "strong": [strong],
+        },
         options=chosen,
         assignment=assignment,
     )

@@ -121,8 +121,69 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     assert words in said
 
 
+def test_the_steps_to_check_stand_beside_the_problem_alone(tmp_path: Path) -> None:
+    told = ["first", "", "two\nlines <tag>", "So the answer is a b"]
+    item = one(tmp_path, trace(mistake=2) | {"steps": told}, asks="steps")
+    assert item.question.prompt == "Sort these words alphabetically: b a"
+    assert [answer.text for answer in item.question.answers] == ["a b", "Another answer"]
+    (worked,) = item.question.worked
+    assert (worked.answer, worked.steps, item.mistakes) == (0, tuple(told), (2,))
+    assert one(tmp_path, trace(mistake=None), asks="steps").mistakes == (None,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown", "gold"),
+    [("a b", "a b", 0), (" a,  b.", "a, b.", 0), ("b a", "b a", 1), ("", "(none)", 1), (None, "(none)", 1)],
+)
+@pytest.mark.parametrize("mistake", [0, None])
+def test_a_final_answer_is_right_or_wrong_whatever_the_steps_are(
+    tmp_path: Path, answer: str | None, shown: str, gold: int, mistake: int | None
+) -> None:
+    item = one(tmp_path, trace(mistake=mistake, answer=answer), asks="steps", keep_doubtful=True)
+    assert (item.question.answers[0].text, item.gold, item.mistakes) == (shown, gold, (mistake,))
+
+
+def test_steps_too_many_to_be_answers_can_be_checked(tmp_path: Path) -> None:
+    item = one(tmp_path, trace(steps=40, mistake=39), asks="steps")
+    assert (len(item.question.worked[0].steps), item.mistakes) == (40, (39,))
+
+
+@pytest.mark.parametrize("asks", ["correctness", "first_mistake", "steps"])
+def test_halves_are_lines_of_each_file(tmp_path: Path, asks: str) -> None:
+    write(tmp_path, *[trace()] * 5, subset="dyck_languages")
+    write(tmp_path, *[trace()] * 2)
+
+    def named(half: str) -> list[str]:
+        found = items(tmp_path, subsets=["dyck_languages", "word_sorting"], half=half, asks=asks)
+        return [item.question.id for item in found]
+
+    assert named("odd") == ["dyck_languages/1", "dyck_languages/3", "dyck_languages/5", "word_sorting/1"]
+    assert named("even") == ["dyck_languages/2", "dyck_languages/4", "word_sorting/2"]
+    assert set(named("all")) == {*named("odd"), *named("even")}
+
+
+def test_halves_count_lines_and_not_traces(tmp_path: Path) -> None:
+    file = write(tmp_path, trace()) / "word_sorting.jsonl"
+    file.write_text("\n" + file.read_text() + json.dumps(trace(mistake=None, answer="")) + "\n" + file.read_text())
+    found = items(tmp_path, subsets=["word_sorting"], half="even")
+    assert [item.question.id for item in found] == ["word_sorting/2", "word_sorting/4"]
+
+
+def test_too_long_traces_of_the_other_half_are_not_counted(tmp_path: Path) -> None:
+    write(tmp_path, trace(steps=26), trace(), trace(steps=26))
+    with pytest.warns(UserWarning, match="left out 2 traces"):
+        items(tmp_path, subsets=["word_sorting"], asks="first_mistake", half="odd")
+    assert len(items(tmp_path, subsets=["word_sorting"], asks="first_mistake", half="even")) == 1
+
+
 def test_unknown_options_are_refused() -> None:
-    for wrong in ({"subsets": ["dyck"]}, {"subsets": []}, {"asks": "mistake"}, {"subset": ["dyck_languages"]}):
+    for wrong in (
+        {"subsets": ["dyck"]},
+        {"subsets": []},
+        {"asks": "mistake"},
+        {"half": 1},
+        {"subset": ["dyck_languages"]},
+    ):
         with pytest.raises(ValidationError):
             BigBenchMistake.Options(**wrong)
 
@@ -173,3 +234,23 @@ def test_every_published_trace_can_be_read_off_its_prompt() -> None:
         index = record["mistake_index"]
         assert right(item) == ("No step has a mistake." if index is None else f"Step {index + 1}")
         assert record["input"] in item.question.prompt
+
+
+def test_the_published_traces_as_steps_to_check() -> None:
+    path = published("bigbench_mistake")
+    found = items(path, asks="steps", keep_doubtful=True)
+    assert len(found) == 2186
+    outcomes = Counter((item.gold == 0, item.mistakes[0] is None) for item in found)
+    assert outcomes == {(True, True): 450, (False, True): 28, (True, False): 217, (False, False): 1491}
+    sure = {half: items(path, asks="steps", half=half) for half in ("all", "even", "odd")}
+    assert {half: len(asked) for half, asked in sure.items()} == {"all": 2158, "even": 1079, "odd": 1079}
+    halves = {item.question.id for half in ("even", "odd") for item in sure[half]}
+    assert halves == {item.question.id for item in sure["all"]}
+    lines = {subset: (path / f"{subset}.jsonl").read_text(encoding="utf-8").splitlines() for subset in get_args(Subset)}
+    for item in found:
+        subset, line = item.question.id.split("/")
+        record = json.loads(lines[subset][int(line) - 1])
+        assert list(item.question.worked[0].steps) == record["steps"]
+        assert item.mistakes == (record["mistake_index"],)
+        assert item.question.prompt.endswith(record["input"])
+        assert "Final answer:" not in item.question.prompt

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from oversight.tasks.gsm8k import Gsm8k
 from tasks.reading import complaint, items, jsonl, published, record, right, texts
@@ -105,3 +107,80 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     assert "no field '175b_verification'" in said(record(Gsm8k, **{"175b_verification": None}))
     assert "'6b_finetuning' is not a solution" in said(record(Gsm8k, **{"6b_finetuning": {"solution": "A: 2"}}))
     assert "prompt" in said({**record(Gsm8k), "question": ""})
+
+
+def checked(item: Any) -> list[tuple[str, tuple[str, ...]]]:
+    """Each solution to check: the result it ends in, and its steps."""
+    return [(texts(item)[worked.answer], worked.steps) for worked in item.question.worked]
+
+
+def test_candidates_are_all_solutions_with_a_result(tmp_path: Path) -> None:
+    fields = solved(
+        (True, "1+1=<<1+1=2>>2\nSo 2.\nA: 2"), (False, "1*1=<<1*1=1>>1\nA: 1"), (False, "no"), (False, "A: 1.0")
+    )
+    item = one(tmp_path, fields, asks="candidates")
+    assert texts(item)[-1] == "None of these"
+    assert sorted(texts(item)) == ["1", "2", "None of these"]
+    assert sorted(checked(item)) == [("1", ()), ("1", ("1*1=1",)), ("2", ("1+1=2", "So 2."))]
+    assert (right(item), item.mistakes) == ("2", ())
+    assert all(answer.solution is None for answer in item.question.answers)
+    kept = one(tmp_path, fields, asks="candidates", calculator=True)
+    assert ("2", ("1+1=<<1+1=2>>2", "So 2.")) in checked(kept)
+
+
+def test_none_of_the_candidates_may_be_right(tmp_path: Path) -> None:
+    item = one(tmp_path, solved((False, "A: 3"), (False, "A: 4")), asks="candidates")
+    assert (sorted(texts(item)[:-1]), right(item)) == (["3", "4"], "None of these")
+    alike = one(tmp_path, solved((True, "A: 2")), asks="candidates")
+    assert (texts(alike), right(alike), len(alike.question.worked)) == (["2", "None of these"], "2", 4)
+    path = jsonl(tmp_path / "s.jsonl", [solved((False, "no end"))])
+    assert items(Gsm8k, path=path, asks="candidates") == []
+
+
+def test_the_order_of_candidates_is_drawn_and_tells_nothing(tmp_path: Path) -> None:
+    fields = solved((True, "a\nA: 2"), (False, "b\nA: 3"), (False, "c\nA: 4"), (False, "d\nA: 5"))
+    path = jsonl(tmp_path / "s.jsonl", [fields] * 240)
+    found = items(Gsm8k, path=path, asks="candidates")
+    results = Counter(item.gold for item in found)
+    first = Counter(texts(item)[item.question.worked[0].answer] for item in found)
+    assert set(results) == {0, 1, 2, 3}
+    assert set(first) == {"2", "3", "4", "5"}
+    assert all(35 < count < 85 for count in (*results.values(), *first.values()))
+    other = items(Gsm8k, seed=1, path=path, asks="candidates")
+    assert [item.question.id for item in other] == [item.question.id for item in found]
+    assert other != found
+
+
+def test_who_wrote_a_solution_does_not_tell_its_place(tmp_path: Path) -> None:
+    solutions = [(True, "a\nA: 2"), (False, "b\nA: 3"), (False, "c\nA: 4"), (False, "d\nA: 5")]
+    there = one(tmp_path, solved(*solutions), asks="candidates")
+    back = one(tmp_path, solved(*reversed(solutions)), asks="candidates")
+    assert there == back
+
+
+def test_candidates_are_what_models_wrote() -> None:
+    with pytest.raises(ValidationError, match="right: reference is for asks: pair"):
+        Gsm8k.Options(asks="candidates", right="reference")
+
+
+@pytest.mark.parametrize("result", ["sNaN", "NaN", "1e999999999", "-0", "0.00", "Infinity"])
+def test_results_that_are_hard_to_compare_end_nothing(tmp_path: Path, result: str) -> None:
+    fields = solved((True, f"A: {result}"), (False, "A: 3"), truth=f"A: {result}")
+    item = one(tmp_path, fields, asks="candidates")
+    assert right(item) == ("0" if result in ("-0", "0.00") else result)
+
+
+def test_the_published_solutions_to_check() -> None:
+    folder = published("gsm8k")
+    found = items(Gsm8k, path=folder, asks="candidates", calculator=True)
+    assert len(found) == 1319
+    assert sum(len(item.question.worked) for item in found) == 5265
+    assert sum(right(item) == "None of these" for item in found) == 432
+    by_right = Counter(worked.answer == item.gold for item in found for worked in item.question.worked)
+    assert by_right == {True: 2001, False: 3264}
+    assert any("<<" in step for item in found for worked in item.question.worked for step in worked.steps)
+    assert not any(
+        ">>" in str(one) for item in items(Gsm8k, path=folder, asks="candidates") for one in item.question.worked
+    )
+    assert not any(step.startswith("A:") for item in found for worked in item.question.worked for step in worked.steps)
+    assert 0.2 < sum(item.gold == 0 for item in found) / len(found) < 0.45

@@ -18,6 +18,8 @@ from oversight.tasks import truthfulqa
 from oversight.tasks.boolq import BoolQ
 from oversight.tasks.gsm8k import Gsm8k
 from oversight.tasks.mmlu import Mmlu
+from oversight.tasks.prm800k import PRM800K
+from oversight.tasks.prmbench import PRMBench
 from oversight.tasks.quality import Quality
 from oversight.tasks.source import Download, FileTask
 from oversight.tasks.strategyqa import StrategyQA
@@ -50,6 +52,8 @@ LOADERS: list[tuple[type[FileTask], Write, str]] = [
     (BoolQ, as_parquet, "boolq/validation-00000-of-00001.parquet"),
     (Gsm8k, jsonl, "gsm8k/example_model_solutions.jsonl"),
     (Mmlu, as_parquet, "mmlu/test-00000-of-00001.parquet"),
+    (PRM800K, jsonl, "prm800k/phase2_test.jsonl"),
+    (PRMBench, jsonl, "prmbench/prmbench_preview.jsonl"),
     (Quality, jsonl, "quality/QuALITY.v1.0.1.htmlstripped.dev"),
     (StrategyQA, as_json, "strategyqa/dev.json"),
     (TruthfulQA, as_csv, "truthfulqa/TruthfulQA.csv"),
@@ -81,7 +85,7 @@ def test_a_download_is_kept_by_the_name_that_is_looked_for(
     task: type[FileTask], write: Write, name: str, data: Path
 ) -> None:
     keep(data / name, task, write)
-    if task in (Gsm8k, StrategyQA):  # the only ones whose published checksums are known
+    if task in (Gsm8k, PRM800K, StrategyQA):  # the only ones whose published checksums are known
         with pytest.raises(Exception, match="is not the published file"):
             items(task)
     else:

@@ -70,7 +70,9 @@ def run(
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
     from oversight.analysis.faults import faults
+    from oversight.analysis.process import process
     from oversight.analysis.report import report
+    from oversight.cli.process import print_process
     from oversight.cli.progress import watch
     from oversight.cli.report import print_faults, print_report
     from oversight.engine.run import RunSettings, run_experiment
@@ -84,6 +86,7 @@ def run(
     print_report(report(opened, [result.run_id]), Format.TABLE)
     print_report(report(opened, [result.run_id], detail=True), Format.TABLE)
     print_faults(faults(opened, [result.run_id]))
+    print_process(process(opened, [result.run_id]))
     driven = result.driven
     done = driven.judged + len(driven.failed)
     out.print(
@@ -176,7 +179,9 @@ def report(
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
     from oversight.analysis.faults import faults
+    from oversight.analysis.process import process
     from oversight.analysis.report import report as report_on
+    from oversight.cli.process import print_process
     from oversight.cli.report import print_faults, print_report
     from oversight.store import open_store
 
@@ -186,6 +191,7 @@ def report(
     if form is Format.TABLE and not columns:
         print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
         print_faults(faults(opened, runs or ()))
+        print_process(process(opened, runs or ()))
 
 
 @app.command()
@@ -213,6 +219,23 @@ def sql(
 
     found = open_store(store).arrow(query)
     print_frame(found.column_names, [tuple(row.values()) for row in found.to_pylist()], form)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run to export.")],
+    form: Annotated[
+        Literal["episodes", "prm800k", "trl-steps"], typer.Option("--format", help="What each line is, in JSON.")
+    ],
+    store: _Store = _STORE,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to stdout.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Write a run's episodes or step labels as JSON lines, without questions that must not be published."""
+    from oversight.cli.export import write_export
+    from oversight.store import open_store
+
+    write_export(open_store(store), run, form, output, force=force)
 
 
 @app.command()

@@ -159,7 +159,7 @@ class _Planner:
                 message = f"protocol '{protocol.name}' has no role '{role}'{nearest(role, protocol.roles)}"
                 raise self._source.problem((*where, "models", role), message)
         cast = {}
-        for role in protocol.roles:
+        for role in protocol.needs():
             if role not in bound:
                 message = f"protocol '{protocol.name}' needs a model for role '{role}'{nearest(role, bound)}"
                 raise self._source.problem(("models",), message)
@@ -241,7 +241,9 @@ class _Planner:
 
 
 def _short(value: object) -> object:
-    """A swept value as a label shows it: of a task or a model, its name."""
+    """A swept value as a label shows it: of a task or a model its name, of a list its entries."""
+    if isinstance(value, list):
+        return "+".join(str(_short(entry)) for entry in value)
     return value.get("name") or value.get("model") or value if isinstance(value, dict) else value
 
 

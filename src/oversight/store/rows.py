@@ -90,6 +90,7 @@ def question_row(task: str, item: Item, restricted: bool) -> Row:
         "task": task,
         "gold": item.gold,
         "restricted": restricted,
+        "mistakes": item.mistakes,
         **item.question.model_dump(),
     }
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from oversight.belief import Belief
 from oversight.models.base import CallRecord
-from oversight.question import Answer, Question
+from oversight.question import Answer, Question, Worked
 from oversight.quotes import Quote
 from oversight.record import EpisodeOutcome, EpisodeSpec, Side
 from oversight.transcript import Message
@@ -50,6 +50,7 @@ class Transcript(BaseModel):
         spec: what was asked for.
         outcome: what came of it.
         gold: the gold answer's place in the order presented, from 0.
+        mistakes: the place of the first wrong step of each worked solution (see `oversight.question.Item`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Transcript(BaseModel):
     spec: EpisodeSpec
     outcome: EpisodeOutcome
     gold: int
+    mistakes: tuple[int | None, ...] = ()
 
     @property
     def question(self) -> Question:
@@ -86,6 +88,7 @@ def from_row(row: dict[str, Any]) -> Transcript:
     order = tuple(row["answer_order"])
     question = Question(
         answers=tuple(Answer(**answer) for answer in stored["answers"]),
+        worked=tuple(Worked(**worked) for worked in stored["worked"] or ()),
         **{name: stored[name] for name in ("id", "prompt", "material", "cluster")},
     )
     spec = EpisodeSpec(
@@ -103,7 +106,13 @@ def from_row(row: dict[str, Any]) -> Transcript:
         verdict=_verdict(row),
         **{name: row[name] for name in _OUTCOME_COLUMNS},
     )
-    return Transcript(run_id=row["run_id"], spec=spec, outcome=outcome, gold=order.index(stored["gold"]))
+    return Transcript(
+        run_id=row["run_id"],
+        spec=spec,
+        outcome=outcome,
+        gold=order.index(stored["gold"]),
+        mistakes=tuple(stored["mistakes"] or ()),
+    )
 
 
 _SPEC_COLUMNS = (

@@ -14,6 +14,7 @@ from oversight.question import Answer, Item, Question
 from oversight.tasks.base import InputPath
 from oversight.tasks.rows import Row, read_jsonl
 from oversight.tasks.source import Download, FileTask, locate
+from oversight.tasks.traces import ANOTHER, trace_item
 
 __all__ = ["BigBenchMistake"]
 
@@ -41,6 +42,8 @@ _ASKED = {
     "first_mistake": "Which step is the first that is wrong, given the ones before it?",
 }
 _RIGHT, _WRONG = "No step has a mistake.", "A step has a mistake."
+_NO_ANSWER = "(none)"
+_PARITY = {"even": 0, "odd": 1}
 
 # With "no mistake" they make as many answers as a question can have.
 _MOST_STEPS = 25
@@ -60,7 +63,8 @@ class BigBenchMistake(FileTask):
     Tyen et al. (2024), "LLMs cannot find reasoning errors, but can correct them given the error location"
     (Apache-2.0): 2,186 traces of a language model on five tasks. The trace stands in the question, a line
     ``Step N: …`` per step, from 1, and then ``Final answer: …``; there is no hidden material. Four of five
-    traces hold a mistake, so whoever always says so is right that often. Each question is its own cluster.
+    traces hold a mistake, so whoever always says so is right that often. With ``asks: steps`` the question is
+    the problem alone, and the trace is there for protocols that check steps. Each question is its own cluster.
     """
 
     name: ClassVar[str] = "bigbench_mistake"
@@ -85,11 +89,17 @@ class BigBenchMistake(FileTask):
             description="the folder with your own copies of the published files; without it, they are downloaded once",
         )
         subsets: tuple[Subset, ...] = Field(get_args(Subset), min_length=1, description="which of the five files")
-        asks: Literal["correctness", "first_mistake"] = Field(
+        asks: Literal["correctness", "first_mistake", "steps"] = Field(
             "correctness",
             description="'correctness': is there a mistake; 'first_mistake': in which step is the first, or is "
-            "there none. The latter leaves out traces of more than 25 steps, as a question has at most 26 "
+            "there none; 'steps': does the trace, which protocols that check steps show, end in the right answer "
+            "to its problem. 'first_mistake' leaves out traces of more than 25 steps, as a question has at most 26 "
             "answers: 379 of dyck_languages and one of logical_deduction, of which 377 hold a mistake",
+        )
+        half: Literal["all", "even", "odd"] = Field(
+            "all",
+            description="the traces on lines of these numbers in each file: what is tuned on one half is tested on "
+            "the other",
         )
         keep_doubtful: bool = Field(
             False,
@@ -109,6 +119,8 @@ class BigBenchMistake(FileTask):
             url = f"https://raw.githubusercontent.com/WHGTyen/BIG-Bench-Mistake/{_COMMIT}/{subset}.jsonl"
             download = Download(url, f"bigbench_mistake/{subset}.jsonl", _CHECKSUMS[subset])
             for row in read_jsonl(locate(path, download)):
+                if row.number % 2 != _PARITY.get(self.options.half, row.number % 2):
+                    continue
                 content = row.content
                 yield row if isinstance(content, ValueError) else replace(row, content={**content, "subset": subset})
 
@@ -128,6 +140,9 @@ class BigBenchMistake(FileTask):
             raise ValueError(f"mistake_index is {first}, but there are {count} steps, counted from 0")
         if first is None and not self.options.keep_doubtful and _plain(record.answer) != _plain(record.target):
             return
+        if self.options.asks == "steps":
+            yield _steps(record, f"{subset}/{row.number}", subset)
+            return
         if self.options.asks == "correctness":
             answers, gold = [_RIGHT, _WRONG], int(first is not None)
         elif count > _MOST_STEPS:
@@ -144,11 +159,22 @@ class BigBenchMistake(FileTask):
         yield Item(question=question, gold=gold)
 
 
+def _steps(record: _Record, name: str, subset: str) -> Item:
+    """The problem alone, with the trace to check, which keeps a step that is blank, because the label counts it."""
+    answers = (_line(record.answer or "") or _NO_ANSWER, ANOTHER)
+    right = _plain(record.answer) == _plain(record.target)
+    return trace_item(name, _problem(record, subset), record.steps, record.mistake_index, answers, right=right)
+
+
+def _problem(record: _Record, subset: str) -> str:
+    return f"{_PROBLEMS.get(subset, '')}{record.input}"
+
+
 def _shown(record: _Record, subset: str) -> str:
     """The problem and the trace, which keeps a step that is blank, because the label counts it."""
     steps = [f"Step {number}: {_line(step)}".rstrip() for number, step in enumerate(record.steps, start=1)]
-    problem = f"Problem: {_PROBLEMS.get(subset, '')}{record.input}"
-    return "\n".join([problem, "", "Solution:", *steps, f"Final answer: {_line(record.answer or '') or '(none)'}"])
+    problem = f"Problem: {_problem(record, subset)}"
+    return "\n".join([problem, "", "Solution:", *steps, f"Final answer: {_line(record.answer or '') or _NO_ANSWER}"])
 
 
 def _line(text: str) -> str:

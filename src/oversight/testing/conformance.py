@@ -143,7 +143,7 @@ def _check_prompts(trial: _Trial, question: Question) -> None:
     for marked in trial.log:
         sent.setdefault(marked.request.seat, []).append(marked)
     for seat, requests in sent.items():
-        own = [message for message in trial.messages if message.author == seat]
+        own = [m for m in trial.messages if m.author == seat and m.kind is not Kind.DISCLOSURE]
         if len(own) != len(requests):
             raise ConformanceError(f"{seat} made {len(requests)} calls for {len(own)} messages")
         before: tuple[ChatMessage, ...] = ()
@@ -157,10 +157,11 @@ def _check_prompts(trial: _Trial, question: Question) -> None:
 
 def _check_leaks(seat: str, request: ChatRequest, message: Message, trial: _Trial, question: Question) -> None:
     prompt = "\n".join(part.content for part in request.messages)
+    disclosed = "".join(m.text for m in trial.messages if m.kind is Kind.DISCLOSURE and m.readable_by(seat))
     for other in trial.messages:
         if other.author != PROTOCOL and (not other.readable_by(seat) or concurrent(other.branch, message.branch)):
             for mark in re.findall(r"mark-[^ ]*-end", other.text):
-                if mark in prompt:
+                if mark in prompt and not (other.kind is Kind.DRAFT and mark in disclosed):
                     raise LeakFound(f"{seat} was sent what {other.author} wrote {_why(other, seat)}: {mark}")
     shown = any(m.kind is Kind.MATERIAL and m.readable_by(seat) for m in trial.messages)
     # What the question itself repeats of its material, everybody may read.

@@ -1,0 +1,34 @@
+"""Which kind of problem a text is, by what stands in it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from oversight.embedded.steps.arithmetic import expression_of
+from oversight.embedded.steps.brackets import sequence_of
+from oversight.embedded.steps.placing import row_of
+from oversight.embedded.steps.sorting import words_to_sort
+from oversight.embedded.steps.swaps import game_of
+
+__all__ = ["FAMILIES", "Family", "family_of"]
+
+Family = Literal["arithmetic", "brackets", "ordering", "school", "sorting", "swaps"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+
+# A longer problem is read as prose: the others are a few lines.
+_LONGEST = 20_000
+
+
+def family_of(problem: str) -> Family:
+    """The family of a problem; whatever is none of the others is school mathematics, the checker of any prose."""
+    if len(problem) > _LONGEST:
+        return "school"
+    if game_of(problem) is not None:
+        return "swaps"
+    if row_of(problem) is not None:
+        return "ordering"
+    if expression_of(problem) is not None:
+        return "arithmetic"
+    if sequence_of(problem) is not None:
+        return "brackets"
+    return "sorting" if words_to_sort(problem) is not None else "school"

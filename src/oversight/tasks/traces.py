@@ -1,0 +1,79 @@
+"""Questions about one worked solution whose first mistake is known."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pydantic import BaseModel
+
+from oversight.digest import digest
+from oversight.question import Answer, Item, Question, Worked
+from oversight.tasks.source import FileTask
+
+__all__ = ["ANOTHER", "SOUND", "UNNAMED", "TraceTask", "problem_cluster", "trace_item"]
+
+ANOTHER = "Another answer"
+"""Beside a solution's own answer: what is right where that is wrong."""
+
+UNNAMED = "The answer that the solution ends in"
+"""A solution's answer where the data do not name it."""
+
+SOUND = ("The solution is right", "The solution has a mistake")
+"""The answers where only the steps are labelled, and not what the solution ends in."""
+
+
+class TraceTask(FileTask):
+    """A task over labelled solutions, some of which cannot be used; how many, and why, is said at the end."""
+
+    def __init__(self, options: BaseModel | None = None) -> None:
+        super().__init__(options)
+        self._left_out: Counter[str] = Counter()
+
+    def items(self, seed: int) -> Iterator[Item]:
+        """Yield the questions, and say how many solutions are left out."""
+        self._left_out.clear()
+        yield from super().items(seed)
+        for reason, count in self._left_out.items():
+            warnings.warn(f"{self.name}: left out {count} solutions {reason}", stacklevel=2)
+
+    def leave_out(self, reason: str) -> None:
+        """Count a solution that cannot be used; ``reason`` goes on after "solutions"."""
+        self._left_out[reason] += 1
+
+
+def trace_item(
+    name: str,
+    problem: str,
+    steps: Sequence[str],
+    mistake: int | None,
+    answers: tuple[str, str],
+    *,
+    right: bool,
+    cluster: str = "",
+) -> Item:
+    """The question whether a solution ends in the right answer.
+
+    Args:
+        name: the question's id.
+        problem: what the solution solves; the question's whole prompt.
+        steps: its steps, as they are: labels count blank ones too.
+        mistake: the place of its first wrong step from 0, None where no step is wrong.
+        answers: the one that the solution ends in, and what is right otherwise.
+        right: whether the first of them is right.
+        cluster: see `Question`.
+    """
+    question = Question(
+        id=name,
+        prompt=problem,
+        answers=tuple(Answer(text=text) for text in answers),
+        cluster=cluster,
+        worked=(Worked(answer=0, steps=tuple(steps)),),
+    )
+    return Item(question=question, gold=0 if right else 1, mistakes=(mistake,))
+
+
+def problem_cluster(problem: str) -> str:
+    """The cluster of all solutions to one problem."""
+    return f"problem-{digest(' '.join(problem.split()), 12)}"
