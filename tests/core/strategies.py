@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from oversight import Answer, Protocol, Question
@@ -70,7 +70,15 @@ def questions(draw: st.DrawFn, *, max_answers: int = 5) -> Question:
 def options_of(protocol: type[Protocol]) -> st.SearchStrategy[BaseModel]:
     """Valid options of any protocol, small numbers only."""
     fields = {name: _values(field) for name, field in protocol.Options.model_fields.items()}
-    return st.fixed_dictionaries({}, optional=fields).map(lambda drawn: protocol.Options(**drawn))
+
+    def accepted(drawn: dict[str, Any]) -> bool:
+        try:
+            protocol.Options(**drawn)
+        except ValidationError:
+            return False  # some options only make sense together
+        return True
+
+    return st.fixed_dictionaries({}, optional=fields).filter(accepted).map(lambda drawn: protocol.Options(**drawn))
 
 
 def _values(field: FieldInfo) -> st.SearchStrategy[Any]:

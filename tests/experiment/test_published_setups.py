@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import Plan
 from oversight.registry import find_plugin
 from oversight.tasks.base import Task
+from oversight.tasks.bigbench_mistake import BigBenchMistake, Subset
 from oversight.tasks.boolq import BoolQ
 from oversight.tasks.gpqa import GPQA
 from oversight.tasks.gsm8k import Gsm8k
@@ -119,6 +120,26 @@ def test_gsm8k_debate(data: Path) -> None:
     assert all(binding.name.startswith("hosted_vllm/") for binding in bound)
     (item,) = (item for _, item in plan.items.values())
     assert all(answer.solution for answer in item.question.answers)
+
+
+def test_process_bigbench_mistake(data: Path) -> None:
+    published = {**BigBenchMistake.sample, "subset": None}
+    for subset in get_args(Subset):
+        jsonl(data / "bbm" / f"{subset}.jsonl", [published] * 4)
+    plan = planned(SHIPPED / "process_bigbench_mistake.yaml", f"task.path={data / 'bbm'}")
+    # The odd lines of each file, once for each overseer.
+    assert episodes(plan) == {
+        f"{arm} subsets={subset}": 2 for subset in get_args(Subset) for arm in ("process", "outcome")
+    }
+    assert all(len(item.mistakes) == len(item.question.worked) == 1 for _, item in plan.items.values())
+
+
+def test_process_gsm8k(data: Path) -> None:
+    plan = planned(SHIPPED / "process_gsm8k.yaml", f"task.path={data / 'gsm8k'}")
+    assert episodes(plan) == dict.fromkeys(("process", "process weighted", "outcome", "majority"), 1)
+    (item,) = (item for _, item in plan.items.values())
+    assert len(item.question.worked) == 4
+    assert item.question.answers[-1].text == "None of these"
 
 
 def test_every_shipped_experiment_that_reads_published_data_is_planned_here() -> None:
