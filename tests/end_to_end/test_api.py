@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.running import Ran, here, oversight
+from cli.running import Ran, environment, here, oversight
 from engine.staging import rows
 from experiment.files import questions
 
@@ -168,3 +171,32 @@ def test_the_report_shows_what_share_of_the_prompts_was_cached(
     assert report["direct"]["cached_share"] == 0
     assert 0.2 < report["debate"]["cached_share"] < 0.5
     assert report["debate"]["prompt_tokens"] > report["debate"]["completion_tokens"] > 0
+
+
+def test_the_readme_s_local_server_serves_the_readme_s_experiment(tmp_path: Path) -> None:
+    """Real worked solutions, a server in a process of its own, and no key."""
+    root = Path(__file__).parents[2]
+    solutions = root.parent / "shared" / "data" / "gsm8k" / "example_model_solutions.jsonl"
+    if not solutions.is_file():
+        pytest.skip(f"{solutions} is not there")
+    command = [sys.executable, "-m", "oversight.testing.loopback", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as server:
+        try:
+            assert server.stdout is not None
+            base = re.search(r"http://127\.0\.0\.1:\d+/v1", server.stdout.readline())
+            assert base is not None
+            settings = [
+                f"task.path={solutions}",
+                *(f"models.{role}.api_base={base[0]}" for role in ("judge", "strong")),
+            ]
+            options = [part for setting in settings for part in ("--set", setting)]
+            store = tmp_path / "store"
+            experiment = root / "experiments" / "gsm8k_debate.yaml"
+            ran = oversight(
+                "run", experiment, "--engine", "local", "--limit", 5, *options, "--store", store, cwd=tmp_path
+            )
+        finally:
+            server.terminate()
+    assert ran.code == 0, ran
+    assert judged(store) == {"direct": 5, "direct with solutions": 5, "consultancy": 10, "debate": 10}
+    assert {row["provider"] for row in rows(store, "SELECT provider FROM calls")} == {"hosted_vllm"}
