@@ -32,7 +32,10 @@ def find_episode(store: Store, prefix: str) -> str:
 
 
 def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
-    """Print the question, then every message in order with what the judge held."""
+    """Print the question, then every message in order with what the judge held; checked solutions step by step.
+
+    Where solutions were checked, the forms that labelled their steps are among the prompts.
+    """
     spec, outcome, question = transcript.spec, transcript.outcome, transcript.question
     out.print(plain(f"episode {spec.episode_id}  {spec.arm}  {outcome.status}"))
     out.print(plain(f"judge {spec.judge or '-'}, strong {spec.strong or '-'}\n"))
@@ -42,11 +45,40 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
         argued = [side.seat for side in transcript.sides if side.argues == question.labels.index(label)]
         notes = [*(f"argued by {seat}" for seat in argued), *(["the right answer"] if right else [])]
         out.print(plain(f"  {label}  {answer.text}{'   <- ' + ', '.join(notes) if notes else ''}"))
+    checked = _checked(transcript)
+    hidden = (*_PROMPTS, Kind.FORM, Kind.DISCLOSURE) if checked else _PROMPTS
     for message in transcript.messages:
-        if with_prompts or message.kind not in _PROMPTS:
+        if with_prompts or message.kind not in hidden:
             out.print(_message(message, question.labels))
+    for line in checked:
+        out.print(line, soft_wrap=True)
+    verdict = outcome.verdict
+    if verdict is not None and verdict.belief not in [message.belief for message in transcript.messages]:
+        out.print(_styled(f"\nverdict: {_belief(verdict.belief, question.labels)}", "bold"))
     if outcome.failure:
         out.print(plain(f"\nfailed: {outcome.failure}\n{outcome.detail or ''}"))
+
+
+def _checked(transcript: Transcript) -> list[Text]:
+    """Each solution that was checked: its steps as labelled, and beside them the truth where it is known."""
+    notes = transcript.outcome.verdict.annotations if transcript.outcome.verdict else ()
+    steps = [note.data for note in notes if note.kind == "step"]
+    lines: list[Text] = []
+    for solution in (note.data for note in notes if note.kind == "solution"):
+        number, labels = solution["solution"], transcript.question.labels
+        ends = "no answer" if solution["answer"] is None else f"answer {labels[solution['answer']]}"
+        score = "no score" if solution["score"] is None else f"score {solution['score']:.3f}"
+        lines.append(_styled(f"\nsolution {number + 1}, {solution['writer'] or 'given'}: {ends}, {score}", "bold"))
+        given = solution["writer"] is None and number < len(transcript.mistakes)
+        mistake = transcript.mistakes[number] if given else None
+        for step in steps:
+            if step["solution"] == number:
+                p = "" if step["p_correct"] is None else f" {step['p_correct']:.3f}"
+                truth = "   <- the first mistake" if step["step"] == mistake else ""
+                lines.append(plain(f"  {step['step'] + 1}. {step['text']}  [{step['label']}{p}]{truth}"))
+        if solution.get("labelled", 0) < solution["steps"] and "labelled" in solution:
+            lines.append(plain(f"  ({solution['steps'] - solution['labelled']} more steps were not labelled)"))
+    return lines
 
 
 def _message(message: Message, labels: tuple[str, ...]) -> Group:
