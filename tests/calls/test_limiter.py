@@ -249,6 +249,28 @@ def test_an_outage_is_probed_one_at_a_time_ever_more_rarely_and_then_given_up() 
     assert sum(pauses) > 180
 
 
+@pytest.mark.parametrize(
+    ("before", "rounds"), [((), 5), ((None,), 20), ((FailureClass.RATE_LIMITED,), 20), ((DOWN,), 20)]
+)
+def test_where_nobody_has_ever_answered_connections_are_given_up_soon(
+    before: tuple[FailureClass | None, ...], rounds: int
+) -> None:
+    async def main() -> int:
+        limiter, failed = Limiter(4, clock=now), 0
+        for failure in (*before, *itertools.repeat(FailureClass.CONNECTION, 30)):
+            started = await limiter.enter(1)
+            await asyncio.sleep(1)
+            limiter.learn(started, 1, 0, failure, None)
+            limiter.leave()
+            await asyncio.sleep(0.1)
+            failed += failure in (DOWN, FailureClass.CONNECTION)
+            if limiter.hopeless:
+                break
+        return failed
+
+    assert skipping(main()) == rounds
+
+
 def test_one_answer_ends_an_outage_and_what_was_given_up_does_not() -> None:
     async def main() -> None:
         limiter = Limiter(4, clock=now)

@@ -171,7 +171,7 @@ class CallGate(Gate):
         if outcome.failure in _REFUSED:
             return await self._stop(StopReason.REFUSED, f"model {name}: {outcome.detail}")
         if permit and permit.limiter.hopeless:
-            return await self._stop(StopReason.UNREACHABLE, f"model {name} does not answer any more: {outcome.detail}")
+            return await self._stop(StopReason.UNREACHABLE, f"model {name} does not answer: {outcome.detail}")
         return reply
 
     async def mark_unreadable(self, record: str, detail: str) -> None:

@@ -16,8 +16,9 @@ _LOOK_AGAIN_S = 5.0
 """How long a waiting call sleeps at most before it looks again: another's permit may have expired."""
 
 _LONGEST_PAUSE_S = 60.0
-_DOUBTFUL, _HOPELESS = 10, 20
-"""After how many failures in a row one call at a time tries again, and after how many none does."""
+_DOUBTFUL, _HOPELESS, _NOBODY_THERE = 10, 20, 5
+"""After how many failures in a row one call at a time tries again, and after how many none does; the last is for
+connections to a model that has never answered, as where no server was started."""
 
 _ROUNDING = 1e-6
 _DOWN = frozenset({FailureClass.SERVER_ERROR, FailureClass.TIMEOUT, FailureClass.CONNECTION, FailureClass.MALFORMED})
@@ -102,6 +103,7 @@ class Limiter:
         self._cut_at = -1.0
         self._failed_at = -1.0
         self._in_a_row = 0
+        self._unheard_of = True
         self._closed = False
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -109,7 +111,7 @@ class Limiter:
     @property
     def hopeless(self) -> bool:
         """Whether the provider has not answered for so long that the run had better stop."""
-        return self._in_a_row >= _HOPELESS
+        return self._in_a_row >= (_NOBODY_THERE if self._unheard_of else _HOPELESS)
 
     async def enter(self, tokens: int) -> float:
         """Wait until a call of about ``tokens`` may start, or nothing waits any more; returns the time then."""
@@ -160,6 +162,8 @@ class Limiter:
             retry_after: seconds the provider asked to wait, if it did.
         """
         now = self._clock()
+        if failure not in (FailureClass.CONNECTION, FailureClass.PLUGIN):
+            self._unheard_of = False
         if used > expected:
             self._tokens.use(used - expected, now)
         elif used:

@@ -64,7 +64,7 @@ def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple
         calls = expected.calls * episodes / len(bound)
         read = round(expected.prompt_chars * per_char * episodes / len(bound))
         said = round(expected.reply_chars * per_char * episodes / len(bound))
-        said = said if most is None else min(said, round(most * calls))
+        said = max(round(calls), said if most is None else min(said, round(most * calls)))
         prompt, reply = prompt + read, reply + said
         costs.append(binding.price(read, said))
     known = [cost for cost in costs if cost is not None]
