@@ -168,7 +168,7 @@ async def test_a_provider_that_never_answers_stops_the_run(gate_of: Open, monkey
         settled = await gate.settle(call, nothing())
     assert isinstance(settled, RunStopped)
     assert settled.reason is StopReason.UNREACHABLE
-    assert str(settled) == "model openai/m does not answer any more: it is down"
+    assert str(settled) == "model openai/m does not answer: it is down"
 
 
 async def test_settings_with_one_name_and_address_share_the_strictest_limits(gate_of: Open) -> None:
