@@ -28,7 +28,8 @@ __all__ = [
     "written_solutions",
 ]
 
-_ANSWER = re.compile(r"^\W*(?:final )?answer\W{1,4}([A-Z])\b.*$", re.IGNORECASE | re.MULTILINE)
+# The letter alone, or in front of its answer as in "B) the mill": "Answer: A dog" names no letter.
+_ANSWER = re.compile(r"^\W*(?:[Ff]inal )?[Aa]nswer\W{1,4}([A-Z])(?:\W*|[).:,]\s.*)$", re.MULTILINE)
 _LEAST = 1e-9
 
 Rule = Literal["best", "weighted", "majority"]
@@ -126,7 +127,7 @@ async def written_solutions(episode: Episode, count: int, *, adversary: bool) ->
 
 def read_solution(text: str, question: Question, writer: Seat) -> Solution:
     """The steps of a written solution, and the answer that its last line of that form names."""
-    named = [match[1].upper() for match in _ANSWER.finditer(text)]
+    named = [match[1] for match in _ANSWER.finditer(text)]
     place = question.labels.index(named[-1]) if named and named[-1] in question.labels else None
     return Solution(split_steps(text), place, writer)
 

@@ -181,6 +181,25 @@ def test_a_solution_that_names_no_answer_speaks_for_none() -> None:
     assert ran.verdict.belief.probs is None
 
 
+@pytest.mark.parametrize(
+    ("last", "answer"),
+    [
+        ("Answer: B", 1),
+        ("**Answer: B**", 1),
+        ("Final answer: (B)", 1),
+        ("Answer: B) the mill", 1),
+        ("answer: A.", 0),
+        ("Answer: A mill", None),
+        ("Answer: I cannot say", None),
+        ("Answer: Z", None),
+        ("The answer is a matter of taste.", None),
+    ],
+)
+def test_the_answer_that_a_written_solution_names(last: str, answer: int | None) -> None:
+    ran = check(f"It is so.\n{last}", question=QUESTION, solutions="written")
+    assert notes(ran, "solution")[0]["answer"] == answer
+
+
 def test_a_rejected_step_is_revised_and_the_revision_is_checked() -> None:
     revised = "It names the mill.\nAnswer: B"
     ran = check(DRAFT, revised, overseer=[RIGHT, WRONG], question=QUESTION, solutions="written", revisions=1)
