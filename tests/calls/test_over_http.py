@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.running import Ran, here
+from cli.running import Ran, full_disk, here
 from engine.staging import count, rows
 from experiment.files import questions
 
@@ -175,6 +175,10 @@ def test_a_replay_asks_nobody_and_says_the_same(
         assert "0 model calls" in ran.out
         (spent,) = rows(new, "SELECT count(*) AS n FROM calls WHERE origin = 'made' AND failure IS NULL")
         assert spent["n"] == 0
+        # Nothing was spent, and yet an arm's calls and price are what they would be by itself.
+        for row in rows(new, "SELECT calls, cost_usd FROM accuracy"):
+            assert row["calls"] >= 2
+            assert row["cost_usd"] > 0
 
 
 def test_a_replay_of_what_was_never_asked_fails_those_episodes_and_asks_nobody(
@@ -328,7 +332,7 @@ async def test_only_claude_is_told_to_keep_prompts_and_only_those_that_will_grow
 
 
 def test_a_full_disk_ends_the_run_with_one_line_and_nothing_kept_is_asked_again(
-    tmp_path: Path, server: LoopbackServer, full_disk: Any
+    tmp_path: Path, server: LoopbackServer
 ) -> None:
     long = "A long speech. " * 4000
     server.responder = lambda body: usual if (usual := default_responder(body)).first_token else Reply(long)

@@ -6,8 +6,12 @@ import contextlib
 import io
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,3 +94,16 @@ def here(*arguments: object) -> Ran:
     finally:
         sys.argv = before
     raise AssertionError("main returned instead of exiting")
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """Meanwhile no file of this process grows past so many bytes."""
+    was_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, was_limit[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was_limit)
+        signal.signal(signal.SIGXFSZ, was_handler)

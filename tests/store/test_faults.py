@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +17,7 @@ from typing import NamedTuple
 import duckdb
 import pytest
 import samples
+from cli.running import full_disk
 from conftest import Spawn
 
 from oversight import RunSettings, run_experiment
@@ -162,19 +160,6 @@ def staged(half_run: Path, tmp_path: Path, oversight: Run, monkeypatch: pytest.M
     shutil.copytree(half_run, folder)
     monkeypatch.chdir(folder)
     return Staged(folder, oversight, ("run", folder / "e.yaml", "--engine", "local", "--store", folder / "store"))
-
-
-@contextmanager
-def full_disk(size: int) -> Iterator[None]:
-    """Meanwhile no file of this process grows past so many bytes."""
-    was_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    was_handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, was_limit[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, was_limit)
-        signal.signal(signal.SIGXFSZ, was_handler)
 
 
 @pytest.mark.parametrize("room", [0, 300_000, 900_000])

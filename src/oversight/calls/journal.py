@@ -160,7 +160,9 @@ class Journal:
         if call.outcomes < len(mine):
             row, origin = mine[call.outcomes], Origin.MADE
         elif usable and not mine:
-            row, origin = usable[0], Origin.KEPT if usable[0][1] == call.episode_id else Origin.SHARED
+            # A replayed store's attempts are on record there, not where the replay is stored.
+            earlier = usable[0][1] == call.episode_id and not anything
+            row, origin = usable[0], Origin.KEPT if earlier else Origin.SHARED
         elif anything and call.outcomes < len(rows):
             row, origin = rows[call.outcomes], Origin.SHARED
         else:

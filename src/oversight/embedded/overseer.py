@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from oversight.embedded.reply import embedded_reply
 from oversight.embedded.steps import check_answer, check_step
 from oversight.errors import CallFailed, FailureClass
 from oversight.markup import find, unescape
@@ -61,16 +62,7 @@ class StepOverseer(ChatModel):
             raise CallFailed(
                 FailureClass.INVALID_REQUEST, f"{self.settings.model} labels steps and judges solutions, nothing else"
             )
-        text = json.dumps(said)
-        return ChatReply(
-            text=text,
-            model=self.settings.model,
-            provider="embedded",
-            prompt_tokens=sum(len(message.content.split()) for message in request.messages),
-            completion_tokens=len(text.split()),
-            cost_usd=0.0,
-            latency_s=time.perf_counter() - started,
-        )
+        return embedded_reply(self.settings.model, request, json.dumps(said), started)
 
     def _label(self, shown: _Shown, asked: str) -> dict[str, object]:
         number = int(found[-1]) if (found := _NUMBER.findall(asked)) else max(shown.steps, default=1)

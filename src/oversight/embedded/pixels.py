@@ -19,6 +19,7 @@ from oversight.embedded.classifier import Classifier, trained
 from oversight.embedded.images import Pixel
 from oversight.embedded.minimax import Payoff
 from oversight.embedded.reading import Sight, read_chat
+from oversight.embedded.reply import embedded_reply
 from oversight.embedded.solver import Solver
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
@@ -90,16 +91,7 @@ class _PixelModel(ChatModel):
             text = json.dumps(self._over(wanted, sight) | {"abstain": False})
         else:
             text = self.speak(sight)
-        return ChatReply(
-            text=text,
-            choice_probs=probs,
-            model=self.settings.model,
-            provider="embedded",
-            prompt_tokens=sum(len(message.content.split()) for message in request.messages),
-            completion_tokens=len(text.split()),
-            cost_usd=0.0,
-            latency_s=time.perf_counter() - started,
-        )
+        return embedded_reply(self.settings.model, request, text, started, probs)
 
     @abstractmethod
     def speak(self, sight: Sight) -> str:
