@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
 
-from oversight import Episode, Protocol, Verdict
+from oversight import Belief, BeliefSource, BeliefStatus, Episode, Protocol, Seat, Verdict
 
 __all__ = ["Direct"]
 
@@ -15,7 +16,8 @@ class Direct(Protocol):
     """The judge decides alone, without hearing anybody.
 
     With ``sees: nothing`` or ``answers`` it is the naive baseline; with ``sees: material`` the judge reads
-    what the experts read, the ceiling that Khan et al. (2024) call "expert".
+    what the experts read, the ceiling that Khan et al. (2024) call "expert". With ``votes`` several judges decide
+    independently and their votes are the belief: the baseline for protocols that make that many calls.
     """
 
     name = "direct"
@@ -29,9 +31,33 @@ class Direct(Protocol):
             description="besides the question: the bare answers, the answers with their worked solutions, "
             "or those and the material",
         )
+        votes: int = Field(
+            1, ge=1, le=1024, description="independent judges; each votes for the answer it finds likeliest"
+        )
 
     async def run(self, episode: Episode) -> Verdict:
-        """Ask the judge once."""
+        """Ask the judge once, or every judge."""
+        if self.options.votes == 1:
+            return await self._seat(episode, "judge").decide()
+        judges = [self._seat(episode, f"judge_{number}") for number in range(self.options.votes)]
+        verdicts = await episode.gather(*(judge.decide() for judge in judges))
+        votes = Counter(place for verdict in verdicts for place in _likeliest(verdict.belief))
+        if not votes:
+            abstained = Belief(probs=None, source=BeliefSource.COMPUTED, status=BeliefStatus.ABSTAINED)
+            return Verdict(belief=abstained)
+        shares = [float(votes[place]) for place in range(len(episode.question.answers))]
+        return Verdict(belief=Belief.from_weights(shares, BeliefSource.COMPUTED))
+
+    def _seat(self, episode: Episode, name: str) -> Seat:
         sees = self.options.sees
-        judge = episode.seat("judge", sees_solutions=sees != "nothing", sees_material=sees == "material")
-        return await judge.decide()
+        return episode.seat(
+            name, role="judge", brief="judge", sees_solutions=sees != "nothing", sees_material=sees == "material"
+        )
+
+
+def _likeliest(belief: Belief) -> list[int]:
+    """The one answer that a judge votes for; nobody votes who abstains or holds several equally likely."""
+    if belief.probs is None:
+        return []
+    best = [place for place, p in enumerate(belief.probs) if p == max(belief.probs)]
+    return best if len(best) == 1 else []

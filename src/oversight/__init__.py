@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.episode import Episode
 from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolError, StoreError, UsageError
-from oversight.protocol import Assignment, Protocol
-from oversight.question import Answer, Item, Question, Worked
+from oversight.protocol import Assignment, Distillable, Protocol
+from oversight.question import Answer, Item, Question, Worked, same_question
 from oversight.seat import Seat
 from oversight.supervision import Checked, Solution, SolutionOptions, read_solution, solutions_to_check, verdict_over
 from oversight.tasks.base import Task
@@ -32,6 +32,7 @@ __all__ = [
     "BeliefStatus",
     "CallFailed",
     "Checked",
+    "Distillable",
     "Episode",
     "FailureClass",
     "Item",
@@ -53,6 +54,7 @@ __all__ = [
     "read_solution",
     "report",
     "run_experiment",
+    "same_question",
     "solutions_to_check",
     "verdict_over",
     "visible_to",

@@ -25,6 +25,7 @@ __all__ = [
     "from_samples",
     "from_statement",
     "instruction",
+    "letters_asked_for",
     "statement_schema",
     "without_instruction",
 ]
@@ -37,6 +38,9 @@ _NAMES_ONE = re.compile(
 )
 """A reply that is a label, alone, after "the answer is", or in front of its answer as in "B) the mill"."""
 
+_LETTER = "Reply with the letter of one answer and nothing else: "
+_ONE_LETTER = re.compile(rf"{_LETTER}([A-Z](?:, [A-Z])*)\.$")
+
 _NEAR_ONE = ((0.9, 1.1), (90.0, 110.0))
 """Stated probabilities are scaled to 1 if they sum to about 1, or to about 100 per cent; else they are unreadable."""
 
@@ -44,12 +48,18 @@ _NEAR_ONE = ((0.9, 1.1), (90.0, 110.0))
 def instruction(source: BeliefSource, labels: Sequence[str]) -> str:
     """What the judge is told about the form of its reply."""
     if source is not BeliefSource.STATED:
-        return f"Reply with the letter of one answer and nothing else: {', '.join(labels)}."
+        return f"{_LETTER}{', '.join(labels)}."
     example = json.dumps({label: round(1 / len(labels), 3) for label in labels} | {"abstain": False})
     return (
         "Reply with one JSON object and nothing else: the probability that each answer is right, summing to 1, "
         f"for example {example}. Set abstain to true only if you cannot judge at all."
     )
+
+
+def letters_asked_for(request: str) -> list[str]:
+    """The letters of which a request wants one in plain words, as `instruction` adds it; none if it wants no letter."""
+    found = _ONE_LETTER.search(request)
+    return found[1].split(", ") if found else []
 
 
 def without_instruction(request: str, labels: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oversight.question import Question
     from oversight.verdict import Verdict
 
-__all__ = ["Assignment", "Protocol"]
+__all__ = ["Assignment", "Distillable", "Protocol"]
 
 Assignment = tuple[int | None, ...]
 """The answer each arguing seat must defend, by place in the order presented; None: any but its opponent's."""
@@ -61,3 +61,15 @@ class Protocol(ABC):
     @abstractmethod
     async def run(self, episode: Episode) -> Verdict:
         """Carry out the procedure on one question and return the judge's verdict."""
+
+
+class Distillable(Protocol):
+    """A protocol from whose episodes a model can learn to do alone what it did with help.
+
+    Each annotation of kind ``node`` that its verdict holds is a question (``question``) and what it was answered
+    (``answer``, None where nobody did), unless it repeats another one (``how`` is ``memo``).
+    """
+
+    @abstractmethod
+    async def answer_alone(self, episode: Episode, question: str) -> object:
+        """Have the strong model answer one such question by itself, as it would without help."""

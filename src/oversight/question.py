@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Self
@@ -12,9 +14,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from oversight.digest import digest
 from oversight.markup import Trusted, escape, tag
 
-__all__ = ["Answer", "Item", "Question", "Worked"]
+__all__ = ["Answer", "Item", "Question", "Worked", "same_question"]
 
 _LABELS = string.ascii_uppercase
+
+
+def same_question(prompt: str) -> str:
+    """What equal questions share: the prompt without case, white space, ways to write a letter and how it ends."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", prompt)).strip().rstrip(" ?.!").casefold()
 
 
 class Answer(BaseModel):

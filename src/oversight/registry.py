@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from oversight.digest import digest
 from oversight.errors import UsageError
+from oversight.ida.task import FactoredTask
 from oversight.models.base import ChatModel
 from oversight.protocol import Protocol
 from oversight.tasks.base import Task
@@ -28,6 +29,7 @@ GROUPS: dict[type, tuple[str, str]] = {
     Protocol: ("protocol", "oversight.protocols"),
     Task: ("task", "oversight.tasks"),
     ChatModel: ("model", "oversight.models"),
+    FactoredTask: ("embedded task", "oversight.embedded_tasks"),
 }
 """What each kind of plugin is called, and its entry-point group."""
 

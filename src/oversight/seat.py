@@ -53,6 +53,12 @@ class Seat:
         self._labels = labels
         self._last = episode.branch
 
+    @property
+    def belief_calls(self) -> int:
+        """Model calls that one belief of this seat takes."""
+        settings = self._caller.model.settings
+        return settings.belief_samples if settings.belief == "sampled" else 1
+
     async def speak(
         self,
         template: str,

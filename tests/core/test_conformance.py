@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from staging import SOURCES
 
 from oversight import Belief, BeliefSource, Episode, Protocol, Seat, Verdict
@@ -242,3 +243,120 @@ def test_material_that_the_question_itself_repeats_is_no_leak() -> None:
 
     short = SAMPLE_QUESTION.model_copy(update={"material": "the mill"})
     check_protocol(Good(), short, templates=Templates(SOURCES))
+
+
+# --- forms that hold questions to put to others
+
+
+class Dividing(Bad):
+    """A debater works on a question that the judge wrote in a form."""
+
+    async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+        asked = await judge.fill("work", Division)
+        helper = episode.seat("helper", role="strong", brief="debater", question=asked.question)
+        await self.help(helper, asked)
+        return await judge.decide()
+
+    async def help(self, helper: Seat, asked: Division) -> None:
+        await helper.speak("argue")
+
+
+class Division(BaseModel):
+    """A question for somebody else, and why it is asked, which is nobody's business."""
+
+    question: str
+    why: str
+
+
+def test_a_question_from_a_form_may_be_put_to_another_seat() -> None:
+    check(Dividing)
+
+
+def test_a_question_from_a_form_may_be_listed_for_whom_it_concerns() -> None:
+    class Good(Dividing):
+        """The helper is reminded of its question."""
+
+        async def help(self, helper: Seat, asked: Division) -> None:
+            await helper.speak("tell", notes=asked.question)
+
+    check(Good, tell="<question>\n{{ notes }}\n</question>")
+
+
+def test_private_reasoning_handed_on_as_a_question_is_found() -> None:
+    class Leaky(Bad):
+        """What a debater thought is what the other one works on."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            thought = await one.think("note")
+            helper = episode.seat("helper", role="strong", brief="debater", question=thought.text)
+            await helper.speak("argue")
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match="helper was sent what debater_a wrote privately"):
+        check(Leaky)
+
+
+def test_a_draft_handed_on_as_a_question_is_found() -> None:
+    class Leaky(Bad):
+        """What a debater drafted is what the other one works on."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            drafted = await one.draft("note")
+            helper = episode.seat("helper", role="strong", brief="debater", question=drafted.text)
+            await helper.speak("argue")
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match="helper was sent what debater_a wrote privately"):
+        check(Leaky)
+
+
+def test_a_forms_text_handed_on_outside_a_question_is_found() -> None:
+    class Leaky(Bad):
+        """The debater is told what the judge noted in a form."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            asked = await judge.fill("work", Division)
+            await one.speak("tell", notes=asked.why)
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match="debater_a was sent what judge wrote privately"):
+        check(Leaky, tell="The judge noted: {{ notes }}")
+
+
+def test_the_rest_of_a_form_handed_on_beside_its_question_is_found() -> None:
+    class Leaky(Dividing):
+        """The helper is told its question, and why it was asked."""
+
+        async def help(self, helper: Seat, asked: Division) -> None:
+            await helper.speak("tell", notes=asked.why)
+
+    with pytest.raises(LeakFound, match="helper was sent what judge wrote privately"):
+        check(Leaky, tell="It is asked because: {{ notes }}")
+
+
+def test_an_answer_disclosed_to_one_and_handed_to_another_is_found() -> None:
+    class Leaky(Bad):
+        """The opponent is told what was disclosed to the judge alone."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            drafted = await one.draft("note")
+            one.disclose(drafted.text, to=[judge])
+            await two.speak("tell", notes=drafted.text)
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match="debater_b was sent what debater_a wrote privately"):
+        check(Leaky, tell="Overheard: {{ notes }}")
+
+
+def test_a_draft_handed_on_before_it_is_disclosed_is_found() -> None:
+    class Leaky(Bad):
+        """The judge is told what it will only be shown afterwards."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            drafted = await one.draft("note")
+            await judge.speak("tell", notes=drafted.text)
+            one.disclose(drafted.text, to=[judge])
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match="judge was sent what debater_a wrote privately"):
+        check(Leaky, tell="Overheard: {{ notes }}")

@@ -26,6 +26,7 @@ from oversight.tasks.mmlu import Mmlu
 from oversight.tasks.nyu2023 import Nyu2023
 from oversight.tasks.quality import Quality
 from oversight.tasks.source import Download, FileTask
+from oversight.tasks.strategyqa import StrategyQA
 from oversight.tasks.truthfulqa import TruthfulQA
 
 SHIPPED = Path(__file__).parents[2] / "experiments"
@@ -48,6 +49,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "truthfulqa" / "TruthfulQA.csv").write_text(csv(TruthfulQA.sample))
     (tmp_path / "gpqa").mkdir()
     encrypted_zip(tmp_path / "gpqa" / "dataset.zip", {"dataset/gpqa_main.csv": csv(GPQA.sample)})
+    (tmp_path / "strategyqa").mkdir()
+    (tmp_path / "strategyqa" / "dev.json").write_text(json.dumps([record(StrategyQA)]))
     jsonl(tmp_path / "pub" / "debates-metadata.jsonl", [{"name": "a-0", "includedInPaper": True}])
     jsonl(tmp_path / "pub" / "debates" / "official" / "a-0.json", [record(Nyu2023)])
     return tmp_path
@@ -142,7 +145,40 @@ def test_process_gsm8k(data: Path) -> None:
     assert item.question.answers[-1].text == "None of these"
 
 
+def test_amplification_strategyqa(data: Path) -> None:
+    plan = planned(SHIPPED / "amplification_strategyqa.yaml", f"task.path={data / 'strategyqa' / 'dev.json'}")
+    alone = dict.fromkeys(
+        ("overseer alone", "majority of 13", "overseer with the facts", "one level", "two levels, 13 calls"), 1
+    )
+    assert episodes(plan) == {**alone, "one adversary": 2, "one adversary, verified": 2}
+    calls = {arm.label: round(sum(role.calls for role in arm.rehearsal.expected.values())) for arm in plan.arms}
+    # One division, three answers and the verdict; verified, each answer is asked for twice and compared.
+    assert calls == {
+        "overseer alone": 1,
+        "majority of 13": 13,
+        "overseer with the facts": 1,
+        "one level": 1 + 3 + 1,
+        "two levels, 13 calls": 13,
+        "one adversary": 1 + 3 + 1,
+        "one adversary, verified": 1 + 3 * 3 + 1,
+    }
+    (item,) = (item for _, item in plan.items.values())
+    assert (item.question.material or "").startswith("Facts:")
+
+
+def test_the_majority_of_many_overseers_is_one_of_independent_samples() -> None:
+    """Token probabilities are the same at any temperature, so thirteen of them are one opinion."""
+    plan = planned(SHIPPED / "amplification_strategyqa.yaml", limit=1)
+    (arm,) = (arm for arm in plan.arms if arm.protocol.options.get("votes", 1) > 1)
+    (judge,) = arm.cast["judge"]
+    asked = judge.checked()[1]
+    assert asked.belief == "stated" or (asked.belief, asked.belief_samples) == ("sampled", 1)
+
+
 def test_every_shipped_experiment_that_reads_published_data_is_planned_here() -> None:
     for path in SHIPPED.glob("*.yaml"):
-        task = find_plugin(Task, load_experiment(path).file.task["name"]).load(Task)
+        file = load_experiment(path).file
+        if file.iterate is not None:
+            continue  # rounds have tests of their own
+        task = find_plugin(Task, file.task["name"]).load(Task)
         assert issubclass(task, FileTask) == (f"test_{path.stem}" in globals()), path.name

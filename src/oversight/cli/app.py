@@ -72,21 +72,24 @@ def run(
     from oversight.analysis.faults import faults
     from oversight.analysis.process import process
     from oversight.analysis.report import report
+    from oversight.analysis.rounds import accuracies, rounds
     from oversight.cli.process import print_process
-    from oversight.cli.progress import watch
+    from oversight.cli.progress import say, watch
     from oversight.cli.report import print_faults, print_report
+    from oversight.cli.rounds import print_rounds
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
     settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay)
     result = run_experiment(
-        experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch
+        experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch, say=say
     )
     opened = open_store(store)
     print_report(report(opened, [result.run_id]), Format.TABLE)
     print_report(report(opened, [result.run_id], detail=True), Format.TABLE)
     print_faults(faults(opened, [result.run_id]))
     print_process(process(opened, [result.run_id]))
+    print_rounds(rounds(opened, [result.run_id]), accuracies(opened, [result.run_id]))
     driven = result.driven
     done = driven.judged + len(driven.failed)
     out.print(
@@ -95,6 +98,8 @@ def run(
             f"Store: {store}"
         )
     )
+    if result.waiting:
+        err.print(plain(f"waiting: {result.waiting}"), soft_wrap=True)
     return _ended(driven, [(spec.episode_id, spec.arm, outcome) for spec, outcome in driven.failed])
 
 
@@ -130,8 +135,8 @@ def rejudge(
     """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
     from oversight.analysis.rejudged import rejudged
     from oversight.cli.judging import print_rejudged, settings_of
+    from oversight.engine.planned import RunSettings
     from oversight.engine.rejudge import rejudge as judge_again
-    from oversight.engine.run import RunSettings
     from oversight.store import open_store
 
     settings = RunSettings(store, "local", concurrency=concurrency, max_cost=max_cost, replay=replay)
@@ -157,13 +162,22 @@ def plan(
     form: _Format = Format.TABLE,
 ) -> None:
     """Show what a run would do: episodes, calls, tokens and cost. Calls no model and spends nothing."""
-    from oversight.experiment.estimate import estimate
+    from oversight.experiment.estimate import Estimate, estimate
     from oversight.experiment.file import load_experiment
     from oversight.experiment.plan import build_plan
+    from oversight.iterate.rounds import method_of
 
-    planned = build_plan(load_experiment(experiment, overrides or (), repeats=repeat, seed=seed), limit)
+    loaded = load_experiment(experiment, overrides or (), repeats=repeat, seed=seed)
+    if loaded.file.iterate is not None:
+        method, run_id = method_of(loaded, limit)
+        rows, warnings = method.estimated()
+        print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
+        for warning in warnings:
+            err.print(plain(f"warning: {warning}"))
+        return
+    planned = build_plan(loaded, limit)
     rows = estimate(planned)
-    print_frame(list(rows[0]._fields), [tuple(row) for row in rows], form, f"run {planned.run_id}")
+    print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {planned.run_id}")
     for arm in planned.arms:
         if arm.rehearsal.error:
             err.print(plain(f"warning: {arm.label} fails in rehearsal: {arm.rehearsal.error}"))
@@ -181,8 +195,10 @@ def report(
     from oversight.analysis.faults import faults
     from oversight.analysis.process import process
     from oversight.analysis.report import report as report_on
+    from oversight.analysis.rounds import accuracies, rounds
     from oversight.cli.process import print_process
     from oversight.cli.report import print_faults, print_report
+    from oversight.cli.rounds import print_rounds
     from oversight.store import open_store
 
     columns = [column.strip() for column in by.split(",")] if by else None
@@ -192,6 +208,7 @@ def report(
         print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
         print_faults(faults(opened, runs or ()))
         print_process(process(opened, runs or ()))
+        print_rounds(rounds(opened, runs or ()), accuracies(opened, runs or ()))
 
 
 @app.command()

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from oversight.cli.output import err, plain
-from oversight.engine.run import Watching
+from oversight.engine.planned import Watching
 from oversight.errors import StoreError
 from oversight.store import Store
 
-__all__ = ["watch"]
+__all__ = ["say", "watch"]
 
 _QUERY = "SELECT arm, n_asked, n_judged, n_failed, accuracy, cost_usd FROM accuracy WHERE run_id = ? ORDER BY arm_no"
 _BARS_EVERY_S = 0.5
@@ -52,6 +52,11 @@ def watch(run: Watching) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def say(line: str) -> None:
+    """Tell what goes on between episodes; for `run_experiment`."""
+    err.print(plain(line), soft_wrap=True)
 
 
 def _standings(store: Store, run_id: str) -> list[_Standing]:

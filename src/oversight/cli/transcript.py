@@ -8,6 +8,7 @@ from rich.text import Text
 
 from oversight.belief import Belief
 from oversight.cli.output import out, plain
+from oversight.cli.tree import decomposition
 from oversight.errors import UsageError
 from oversight.store import Store, Transcript
 from oversight.transcript import PROTOCOL, Kind, Message
@@ -32,9 +33,10 @@ def find_episode(store: Store, prefix: str) -> str:
 
 
 def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
-    """Print the question, then every message in order with what the judge held; checked solutions step by step.
+    """Print the question, then every message in order with what the judge held; solutions by step, trees as trees.
 
-    Where solutions were checked, the forms that labelled their steps are among the prompts.
+    Where solutions were checked, the forms that labelled their steps are among the prompts; where the question was
+    divided, so is all that the tree shows.
     """
     spec, outcome, question = transcript.spec, transcript.outcome, transcript.question
     out.print(plain(f"episode {spec.episode_id}  {spec.arm}  {outcome.status}"))
@@ -45,8 +47,12 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
         argued = [side.seat for side in transcript.sides if side.argues == question.labels.index(label)]
         notes = [*(f"argued by {seat}" for seat in argued), *(["the right answer"] if right else [])]
         out.print(plain(f"  {label}  {answer.text}{'   <- ' + ', '.join(notes) if notes else ''}"))
-    checked = _checked(transcript)
-    hidden = (*_PROMPTS, Kind.FORM, Kind.DISCLOSURE) if checked else _PROMPTS
+    checked, tree = _checked(transcript), decomposition(transcript)
+    hidden = (*_PROMPTS, Kind.FORM, Kind.DISCLOSURE) if checked or tree else _PROMPTS
+    hidden = (*hidden, Kind.DRAFT) if tree else hidden
+    if tree is not None:
+        out.print()
+        out.print(tree)
     for message in transcript.messages:
         if with_prompts or message.kind not in hidden:
             out.print(_message(message, question.labels))

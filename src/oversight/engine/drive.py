@@ -65,6 +65,15 @@ class Driven(Generic[Job, Done]):
         else:
             self.failed.append((job, outcome))
 
+    def include(self, other: Driven[Job, Done]) -> None:
+        """Count what became of others as well."""
+        self.judged += other.judged
+        self.failed += other.failed
+        self.calls += other.calls
+        self.spent_usd += other.spent_usd
+        self.interrupted |= other.interrupted
+        self.stopped = self.stopped or other.stopped
+
 
 async def drive(
     jobs: Iterable[Job],

@@ -16,7 +16,7 @@ from oversight.calls.gate import CallGate
 from oversight.digest import digest
 from oversight.elicitation import without_instruction
 from oversight.engine.drive import Driven, drive
-from oversight.engine.run import RunSettings, gate_settings, prepared, stopped_by_signals
+from oversight.engine.planned import RunSettings, gate_settings, prepared, stopped_by_signals
 from oversight.engine.worker import Bundle, ModelPool, guarded
 from oversight.episode import Episode
 from oversight.errors import UsageError

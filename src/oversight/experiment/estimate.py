@@ -10,7 +10,7 @@ from oversight.experiment.plan import Plan
 from oversight.experiment.rehearsal import Expected
 from oversight.models.binding import Binding
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "times", "total"]
 
 
 class Estimate(NamedTuple):
@@ -51,7 +51,14 @@ def estimate(plan: Plan) -> list[Estimate]:
                 round(sum(known), 4) if len(known) == len(costs) else None,
             )
         )
-    return [*rows, _total(rows, len(plan.items))]
+    return [*rows, total(rows, len(plan.items))]
+
+
+def times(row: Estimate, count: int, arm: str) -> Estimate:
+    """What it takes to do one arm's share several times."""
+    cost = None if row.cost_usd is None else round(row.cost_usd * count, 4)
+    numbers = (row.episodes * count, row.calls * count, row.prompt_tokens * count, row.completion_tokens * count)
+    return Estimate(arm, row.questions, *numbers, cost)
 
 
 def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple[int, int, float | None]:
@@ -71,7 +78,8 @@ def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple
     return prompt, reply, sum(known) if len(known) == len(costs) else None
 
 
-def _total(rows: list[Estimate], questions: int) -> Estimate:
+def total(rows: Sequence[Estimate], questions: int) -> Estimate:
+    """The sum of several arms' shares."""
     costs = [row.cost_usd for row in rows]
     known = [cost for cost in costs if cost is not None]
     return Estimate(
@@ -81,5 +89,5 @@ def _total(rows: list[Estimate], questions: int) -> Estimate:
         sum(row.calls for row in rows),
         sum(row.prompt_tokens for row in rows),
         sum(row.completion_tokens for row in rows),
-        sum(known) if len(known) == len(costs) else None,
+        round(sum(known), 4) if len(known) == len(costs) else None,
     )

@@ -14,7 +14,17 @@ from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
 from oversight.experiment.source import Source, read_source
 from oversight.registry import nearest
 
-__all__ = ["COLUMNS", "Experiment", "ExperimentFile", "ProtocolEntry", "Published", "ReportSettings", "load_experiment"]
+__all__ = [
+    "COLUMNS",
+    "Experiment",
+    "ExperimentFile",
+    "Iterate",
+    "ProtocolEntry",
+    "Published",
+    "ReportSettings",
+    "expanded",
+    "load_experiment",
+]
 
 
 class _Strict(BaseModel):
@@ -69,14 +79,40 @@ class ProtocolEntry(_Strict):
     models: dict[str, Any] = {}
 
 
+class Iterate(_Strict):
+    """Amplify, distil, and again (Christiano, Shlegeris and Amodei 2018): X_k is the strong model after k rounds.
+
+    Attributes:
+        rounds: how often the model is distilled.
+        train: the task whose questions are amplified; its gold answers are not looked at.
+        evaluate: the task that X_k and what amplification makes of it are tested on; it shares no question with
+            ``train``.
+        distil: how X_k+1 comes from what amplification with X_k answered: ``method``, and the method's options.
+        alone: the options of `direct` with which X_k is asked by itself; by default it sees the material.
+        max_failed: share of a round's episodes that may fail; with more, the round is not finished.
+    """
+
+    rounds: int = Field(ge=1)
+    train: dict[str, Any]
+    evaluate: dict[str, Any]
+    distil: dict[str, Any]
+    alone: dict[str, Any] = {"sees": "material"}
+    max_failed: float = Field(0.0, ge=0, lt=1)
+
+
 class ExperimentFile(_Strict):
-    """The file's top level; parts that belong to plugins are checked by them later."""
+    """The file's top level; parts that belong to plugins are checked by them later.
+
+    An iterated experiment names its tasks under ``iterate``; one that trains a model of its own names no models
+    and no protocols either.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     description: str = ""
-    task: dict[str, Any]
-    models: dict[str, Any] = Field(min_length=1)
-    protocols: list[Any] = Field(min_length=1)
+    task: dict[str, Any] = {}
+    models: dict[str, Any] = Field({}, min_length=1)
+    protocols: list[Any] = Field([], min_length=1)
+    iterate: Iterate | None = None
     repeats: int = Field(1, ge=1)
     seed: int = 0
     grid: dict[str, Any] = {}
@@ -117,8 +153,23 @@ def load_experiment(
     if seed is not None:
         data["seed"] = seed
     file = source.validate(ExperimentFile, data, ())
-    variants = tuple(_variants(data, file, source))
-    return Experiment(file, variants, source, data)
+    for key in ("task", "models", "protocols") if file.iterate is None else ():
+        if key not in data:
+            raise source.problem((key,), "field required")
+    for key in ("task", "grid") if file.iterate is not None else ():
+        if key in data:
+            raise source.problem((key,), "an iterated experiment has its tasks under 'iterate', and no grid")
+    return expanded(data, source)
+
+
+def expanded(data: dict[str, Any], source: Source) -> Experiment:
+    """An experiment from its data, whose parts stand in ``source``.
+
+    Raises:
+        UsageError: anything about it is wrong.
+    """
+    file = source.validate(ExperimentFile, data, ())
+    return Experiment(file, tuple(_variants(data, file, source)), source, data)
 
 
 def _variants(data: dict[str, Any], file: ExperimentFile, source: Source) -> Iterator[Variant]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +19,7 @@ from oversight.record import EpisodeSpec
 from oversight.registry import find_plugin, nearest
 from oversight.tasks.base import Task
 
-__all__ = ["Plan", "PlannedEpisode", "bind", "build_plan"]
+__all__ = ["Plan", "PlannedEpisode", "bind", "build_plan", "without_manner"]
 
 
 _REHEARSED = 8
@@ -77,10 +75,9 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
 def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
     """Tells runs of one name apart by what was asked of what code and data, but not by how much, or how fast."""
     asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description")}
-    manner = frozenset().union(*(binding.checked()[1].MANNER for binding in plan.models.values()))
-    asked["models"] = _without(manner, asked["models"])
+    asked["models"] = without_manner(asked["models"], experiment)
     asked["protocols"] = [
-        {**entry, "models": _without(manner, entry["models"])}
+        {**entry, "models": without_manner(entry["models"], experiment)}
         if isinstance(entry, dict) and "models" in entry
         else entry
         for entry in asked["protocols"]
@@ -89,18 +86,22 @@ def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
     return digest([{**asked, "task": task}, [arm.protocol.version for arm in plan.arms], questions], length=8)
 
 
-def _without(names: frozenset[str], models: Any) -> Any:
-    """A file's ``models`` without some of their settings."""
+def without_manner(models: Any, experiment: Experiment) -> Any:
+    """A file's ``models`` without the settings that only say how each is reached."""
     if not isinstance(models, dict):
         return models
-    bare = {}
+    bare: dict[str, Any] = {}
     for role, bound in models.items():
-        listed = [
-            {key: value for key, value in each.items() if key not in names} if isinstance(each, dict) else each
-            for each in (bound if isinstance(bound, list) else [bound])
-        ]
+        listed = [_bare(each, experiment) for each in (bound if isinstance(bound, list) else [bound])]
         bare[role] = listed if isinstance(bound, list) else listed[0]
     return bare
+
+
+def _bare(model: Any, experiment: Experiment) -> Any:
+    if not isinstance(model, dict):
+        return model
+    manner = bind(model, experiment.file.seed, experiment.source).checked()[1].MANNER
+    return {name: value for name, value in model.items() if name not in manner}
 
 
 class _Planner:
@@ -144,7 +145,7 @@ class _Planner:
                         raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
 
     def _protocol(self, entry: ProtocolEntry, where: KeyPath) -> ProtocolBinding:
-        with _located(self._source, where):
+        with self._source.located(where):
             plugin = find_plugin(Protocol, entry.protocol, self._source.folder)
             cls = plugin.load(Protocol)
         self._source.validate(cls.Options, entry.options, (*where, entry.protocol))
@@ -179,7 +180,7 @@ class _Planner:
                 raise self._source.problem(where, "name the task, as in 'task: {name: digits}'")
             if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
                 raise self._source.problem((*where, "limit"), f"limit is a number of questions, not {limit!r}")
-            with _located(self._source, (*where, "name")):
+            with self._source.located((*where, "name")):
                 cls = find_plugin(Task, reference, self._source.folder).load(Task)
             task = cls(self._source.validate(cls.Options, options, where))
             items = self._unique(task, seed, where)
@@ -261,7 +262,7 @@ def bind(raw: object, seed: int, source: Source, where: KeyPath = ()) -> Binding
     settings = {"model": raw} if isinstance(raw, str) else raw
     if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
         raise source.problem(where, "a model is a name, or a mapping with at least 'model: NAME'")
-    with _located(source, (*where, "model")):
+    with source.located((*where, "model")):
         binding = Binding(plugin=plugin_for(settings["model"], source.folder), settings=settings, seed=seed)
         model = binding.plugin.load(ChatModel)
     source.validate(model.Settings, settings, where)
@@ -273,12 +274,3 @@ def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:
     if size is None or size >= len(items):
         return items
     return sorted(items, key=lambda item: draw(seed, item.question.id, "question sampling").random())[:size]
-
-
-@contextmanager
-def _located(source: Source, where: KeyPath) -> Iterator[None]:
-    """Say where in the file something was asked for that cannot be found."""
-    try:
-        yield
-    except UsageError as error:
-        raise source.problem(where, str(error)) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -25,9 +26,16 @@ class Source:
     What was written on the command line has no lines; its option's name stands for the path.
     """
 
-    def __init__(self, path: Path, lines: Mapping[KeyPath, int]) -> None:
+    def __init__(
+        self, path: Path, lines: Mapping[KeyPath, int], moved: Mapping[KeyPath, KeyPath] | None = None
+    ) -> None:
         self.path = path
         self._lines = lines
+        self._moved = moved or {}
+
+    def moved(self, places: Mapping[KeyPath, KeyPath]) -> Source:
+        """The same file for data that was put together from its parts: place in the data -> place in the file."""
+        return Source(self.path, self._lines, places)
 
     @property
     def folder(self) -> Path:
@@ -36,10 +44,26 @@ class Source:
 
     def problem(self, where: KeyPath, message: str) -> UsageError:
         """An error about the part at ``where``, with the line of the closest part the file has."""
+        where = self._written(where)
         line = next((self._lines[where[:end]] for end in range(len(where), -1, -1) if where[:end] in self._lines), 1)
         dotted = ".".join(str(part) for part in where)
         place = f"{self.path}:{line}" if self._lines else str(self.path)
         return UsageError(f"{place}: {dotted + ': ' if dotted else ''}{message}")
+
+    def _written(self, where: KeyPath) -> KeyPath:
+        """Where in the file stands what is at a place of the data."""
+        for end in range(len(where), 0, -1):
+            if where[:end] in self._moved:
+                return (*self._moved[where[:end]], *where[end:])
+        return where
+
+    @contextmanager
+    def located(self, where: KeyPath) -> Iterator[None]:
+        """Say where in the file something was asked for that cannot be found."""
+        try:
+            yield
+        except UsageError as error:
+            raise self.problem(where, str(error)) from None
 
     def validate(self, model: type[M], data: object, where: KeyPath) -> M:
         """Validate ``data`` as ``model``.

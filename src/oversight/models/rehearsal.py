@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
-from oversight.elicitation import even_statement
+from oversight.elicitation import even_statement, letters_asked_for
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 
 __all__ = ["RehearsalModel", "fitting", "fitting_reply"]
@@ -37,8 +37,10 @@ class RehearsalModel(ChatModel):
         """Answer with the first choice, a fitting JSON object, or prose up to the word limit."""
         prompt = "".join(message.content for message in request.messages)
         formal = request.choices or request.json_schema is not None
-        reply = fitting_reply(request, _WORDS if formal else _speech(request.word_limit or _SPEECH_WORDS))
         self.calls += 1
+        # Numbered, because protocols ask only once what two forms say alike.
+        words = f"{_WORDS} {self.calls}" if formal else _speech(request.word_limit or _SPEECH_WORDS)
+        reply = fitting_reply(request, words)
         self.prompt_chars += len(prompt)
         self.reply_chars += len(reply.text)
         self.sample = max(self.sample, prompt, key=len)
@@ -50,13 +52,14 @@ def _speech(words: int) -> str:
 
 
 def fitting_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:
-    """A reply in the form that was asked for: equal probabilities, an object that fits, or ``words``."""
+    """A reply in the form that was asked for: equal probabilities, a letter, an object that fits, or ``words``."""
     if request.choices:
         shares = dict.fromkeys(request.choices, 1 / len(request.choices))
         return ChatReply(text=request.choices[0], choice_probs=shares)
     if request.json_schema is not None:
         return ChatReply(text=json.dumps(fitting(request.json_schema, words)))
-    return ChatReply(text=words)
+    letters = letters_asked_for(request.messages[-1].content) if request.messages else []
+    return ChatReply(text=letters[0] if letters else words)
 
 
 def fitting(schema: Mapping[str, Any], words: str = _WORDS) -> Any:
@@ -76,7 +79,7 @@ def _fit(schema: Mapping[str, Any], definitions: Mapping[str, Any], words: str) 
         case {"type": "object"}:
             value = {name: _fit(part, definitions, words) for name, part in schema.get("properties", {}).items()}
         case {"type": "array"}:
-            value = [_fit(schema.get("items", {}), definitions, words)] * max(1, schema.get("minItems", 1))
+            value = _entries(schema, definitions, words)
         case {"type": "string"}:
             value = words.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
         case {"type": "integer" | "number"}:
@@ -84,6 +87,15 @@ def _fit(schema: Mapping[str, Any], definitions: Mapping[str, Any], words: str) 
         case {"type": "boolean"}:
             value = False
     return value
+
+
+def _entries(schema: Mapping[str, Any], definitions: Mapping[str, Any], words: str) -> list[Any]:
+    """As many entries as a list may have, told apart by a number, or one where there is no limit."""
+    count = max(1, schema.get("minItems", 1), schema.get("maxItems", 1))
+    return [
+        _fit(schema.get("items", {}), definitions, f"{words} {number}" if count > 1 else words)
+        for number in range(1, count + 1)
+    ]
 
 
 def _number(schema: Mapping[str, Any]) -> int | float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +23,7 @@ from oversight.store.rows import (
     RunEvent,
     RunRow,
     arrow_table,
+    as_json,
     attempt_rows,
     event_row,
     judgement_row,
@@ -40,6 +42,7 @@ _INSERT_NEW = {
     "runs": "INSERT INTO runs BY NAME SELECT * FROM incoming ANTI JOIN runs USING (run_id)",
     "plan": "INSERT INTO plan BY NAME SELECT * FROM incoming ANTI JOIN plan USING (run_id, episode_id)",
     "questions": "INSERT INTO questions BY NAME SELECT * FROM incoming ANTI JOIN questions USING (question_key)",
+    "rounds": "INSERT INTO rounds BY NAME SELECT * FROM incoming ANTI JOIN rounds USING (run_id, round, phase)",
     "judgements": "INSERT INTO judgements BY NAME SELECT * FROM incoming ANTI JOIN judgements USING (judgement_id)",
 }
 _STORED = "SELECT episode_id, attempt FROM episodes SEMI JOIN incoming USING (episode_id, attempt)"
@@ -152,6 +155,18 @@ class StoreWriter:
         """Store what happened to a run, now; ``detail`` is JSON-serialisable."""
         with self._transaction() as con:
             self._insert(con, "run_events", [event_row(run_id, datetime.now(UTC), event, detail)])
+
+    def round(self, run_id: str, round: int, phase: str, data: Mapping[str, object]) -> None:
+        """Store what became of one phase of a round, unless it is stored; ``data`` is JSON-serialisable."""
+        row = {"run_id": run_id, "round": round, "phase": phase, "data": as_json(data), "ended_at": datetime.now(UTC)}
+        with self._transaction() as con:
+            self._insert_new(con, "rounds", [row])
+
+    def rounds(self, run_id: str) -> dict[tuple[int, str], dict[str, Any]]:
+        """What is stored of a run's rounds, by round and phase."""
+        with self._transaction() as con:
+            rows = con.execute("SELECT round, phase, data FROM rounds WHERE run_id = ?", [run_id]).fetchall()
+        return {(round, phase): json.loads(data) for round, phase, data in rows}
 
     def judged(self, episode_ids: Collection[str]) -> set[str]:
         """Those of the episodes that have a stored verdict."""

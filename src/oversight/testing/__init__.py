@@ -11,11 +11,13 @@ from oversight.testing.conformance import (
 from oversight.testing.faults import Chaos, Fault, Reply
 from oversight.testing.scripted import Scripted, ScriptedModel
 from oversight.testing.server import LoopbackServer
+from oversight.testing.tuning_jobs import Fate
 
 __all__ = [
     "SAMPLE_QUESTION",
     "Chaos",
     "ConformanceError",
+    "Fate",
     "Fault",
     "ForgeryFound",
     "HistoryChanged",

@@ -157,11 +157,15 @@ def _check_prompts(trial: _Trial, question: Question) -> None:
 
 def _check_leaks(seat: str, request: ChatRequest, message: Message, trial: _Trial, question: Question) -> None:
     prompt = "\n".join(part.content for part in request.messages)
-    disclosed = "".join(m.text for m in trial.messages if m.kind is Kind.DISCLOSURE and m.readable_by(seat))
+    earlier = trial.messages[: trial.messages.index(message)]
+    disclosed = "".join(m.text for m in visible_to(seat, earlier, message.branch) if m.kind is Kind.DISCLOSURE)
+    # A form may hold questions to put to others; as a question, and nowhere else, what it says goes on.
+    beside = re.sub(r"<question\b[^>]*>.*?</question>", "", prompt, flags=re.DOTALL)
     for other in trial.messages:
         if other.author != PROTOCOL and (not other.readable_by(seat) or concurrent(other.branch, message.branch)):
             for mark in re.findall(r"mark-[^ ]*-end", other.text):
-                if mark in prompt and not (other.kind is Kind.DRAFT and mark in disclosed):
+                shown_part = other.kind in (Kind.DRAFT, Kind.DISCLOSURE) and mark in disclosed
+                if mark in (beside if other.kind is Kind.FORM else prompt) and not shown_part:
                     raise LeakFound(f"{seat} was sent what {other.author} wrote {_why(other, seat)}: {mark}")
     shown = any(m.kind is Kind.MATERIAL and m.readable_by(seat) for m in trial.messages)
     # What the question itself repeats of its material, everybody may read.

@@ -12,16 +12,22 @@ from collections.abc import Sequence
 
 from oversight.testing.faults import FAULTS, Chaos, Fault, Reply
 from oversight.testing.server import LoopbackServer, Received, Responder, Served, default_responder
+from oversight.testing.tuning import TuningDesk
+from oversight.testing.tuning_jobs import Fate, TunedFile, TuningJob
 
 __all__ = [
     "FAULTS",
     "Chaos",
+    "Fate",
     "Fault",
     "LoopbackServer",
     "Received",
     "Reply",
     "Responder",
     "Served",
+    "TunedFile",
+    "TuningDesk",
+    "TuningJob",
     "default_responder",
     "main",
 ]
@@ -33,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m oversight.testing.loopback",
         description="An OpenAI-compatible chat server that needs no model: for trying an experiment, and for seeing "
         "what happens when a provider fails. It answers at once, the same to the same request: prose, a form filled "
-        "in, or one of the answers' letters with probabilities. It listens on 127.0.0.1 alone and asks for no key.",
+        "in, or one of the answers' letters with probabilities. A model tuned on it, over OpenAI's fine-tuning API, "
+        "says what it was taught. It listens on 127.0.0.1 alone and asks for no key.",
         epilog="In the experiment file: {model: openai/gpt-4o-mini, api_base: 'http://127.0.0.1:PORT/v1'}. "
         "GET /requests lists every request so far as JSON lines: the body's digest, when it came and ended, what "
         "went wrong, and whether a complete reply went out.",

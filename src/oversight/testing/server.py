@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from oversight.digest import digest
 from oversight.models.rehearsal import fitting
 from oversight.testing.faults import Chaos, Fault, Reply
+from oversight.testing.tuning import TuningDesk
 
 __all__ = ["LoopbackServer", "Received", "Responder", "Served", "default_responder"]
 
@@ -77,7 +78,7 @@ class _HTTPServer(ThreadingHTTPServer):
 
 
 class LoopbackServer:
-    """Speaks the OpenAI chat completions API (without streaming) on a local port.
+    """Speaks the OpenAI chat completions API (without streaming) and its fine-tuning API on a local port.
 
     Use as a context manager and give a model ``api_base=server.api_base``. Every request for a completion
     takes the next of ``faults``, if any is left; with the others, ``chaos`` may have something go wrong; the
@@ -95,6 +96,7 @@ class LoopbackServer:
         faults: what goes wrong with the coming requests, in order; None lets one through. Append at any time.
         received: every completion request so far, refused ones too.
         served: what became of each.
+        tuning: the files and fine-tuning jobs, and what goes wrong with them.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class LoopbackServer:
         self.faults: deque[Fault | None] = deque()
         self.received: list[Received] = []
         self.served: list[Served] = []
+        self.tuning = TuningDesk()
         self._keep = keep
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -154,16 +157,27 @@ class LoopbackServer:
 
     def _answer(self, body: Mapping[str, Any], fault: Fault, number: int) -> tuple[Fault, str]:
         """What to send for a request, and its text."""
-        if fault.delay_s:
-            self._closing.wait(None if math.isinf(fault.delay_s) else fault.delay_s)
+        self._delay(fault)
+        model = str(body.get("model"))
+        if (base := self.tuning.base_of(model)) is None:
+            fault = Fault.error(404, f"The model `{model}` does not exist or you do not have access to it.")
         for name in self.unsupported:
             if name in body:
                 fault = Fault.error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
         if fault.body is not None:
             return fault, fault.body
-        reply = fault.reply or self.responder(body)
+        reply = (
+            fault.reply
+            or self.tuning.recall(body)
+            or self.responder(body if base == model else {**body, "model": base})
+        )
         reply = Reply(reply) if isinstance(reply, str) else reply
         return fault, json.dumps(_completion(body, reply, number))
+
+    def _delay(self, fault: Fault) -> None:
+        """Wait for as long as a fault says, or until the server closes."""
+        if fault.delay_s:
+            self._closing.wait(None if math.isinf(fault.delay_s) else fault.delay_s)
 
     def _end(self, number: int, status: int, *, complete: bool, usual: bool) -> None:
         """Put on record what became of a request."""
@@ -231,6 +245,8 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
+            if self._tunes(b""):
+                return
             if asked.path.rstrip("/") == _REQUESTS:
                 first = parse_qs(asked.query).get("from", ["0"])[-1]
                 log = server._log(int(first) if first.isdecimal() else 0)
@@ -239,7 +255,10 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 self._send(Fault(), json.dumps({"object": "list", "data": [{"id": "loopback", "object": "model"}]}))
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self._tunes(raw):
+                return
+            body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
             served, fault = server._take(Received(self.path, body, headers))
             usual = fault._replace(delay_s=0, pace_s=0, headers=Fault().headers) == Fault()
@@ -250,6 +269,14 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 sent = True
             finally:
                 server._end(served.number, fault.status, complete=sent and not fault.cut, usual=usual)
+
+        def _tunes(self, raw: bytes) -> bool:
+            """Answer a request that is about fine-tuning; False: it is not."""
+            answer = server.tuning.answer(self.command, self.path, dict(self.headers), raw)
+            if answer is not None:
+                server._delay(answer[0])
+                self._send(*answer)
+            return answer is not None
 
         def _send(self, fault: Fault, text: str) -> None:
             data = text.encode()

@@ -1,0 +1,59 @@
+"""What a run leaves in the store besides its episodes: its row, its plan, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from oversight.engine.planned import EpisodesDriven
+from oversight.experiment.file import Experiment
+from oversight.experiment.plan import Plan
+from oversight.store import RunRow, StoreWriter
+
+__all__ = ["add_plan", "begin", "ended", "recorded"]
+
+
+def begin(writer: StoreWriter, experiment: Experiment, run_id: str, plugins: Mapping[str, str]) -> None:
+    """Store the run, unless it is there; ``plugins`` says which version of its protocol each arm runs."""
+    writer.begin(
+        RunRow(
+            run_id=run_id,
+            name=experiment.file.name,
+            experiment=experiment.data,
+            plugins=plugins,
+            seed=experiment.file.seed,
+            created_at=datetime.now(UTC),
+            oversight_version=version("oversight"),
+        )
+    )
+
+
+def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
+    """Store what a run asks for; its arms are counted from ``first_arm``."""
+    writer.plan(
+        plan.run_id,
+        [(first_arm + planned.arm, planned.spec) for planned in plan.episodes],
+        plan.items.values(),
+        plan.restricted,
+    )
+
+
+@contextmanager
+def recorded(writer: StoreWriter, run_id: str) -> Iterator[None]:
+    """The run's log says when it started, and that it failed if the machinery did."""
+    writer.event(run_id, "started")
+    try:
+        yield
+    except BaseException as error:
+        writer.event(run_id, "failed", {"error": type(error).__name__})
+        raise
+
+
+def ended(writer: StoreWriter, run_id: str, driven: EpisodesDriven, *, whole: bool = True) -> None:
+    """Write down how the run ended; ``whole`` is whether nothing is left but what failed."""
+    stopped = driven.stopped.reason.value if driven.stopped else None
+    detail = {"judged": driven.judged, "failed": len(driven.failed), "stopped": stopped}
+    finished = whole and not driven.interrupted and not stopped
+    writer.event(run_id, "finished" if finished else "interrupted", detail)

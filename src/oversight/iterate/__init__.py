@@ -1,0 +1,1 @@
+"""Amplify, distil, repeat: what is trained on, how, and the rounds of it."""
