@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from oversight.digest import digest
 from oversight.errors import UsageError
+from oversight.imports.base import Importer
 from oversight.models.base import ChatModel
 from oversight.protocol import Protocol
 from oversight.tasks.base import Task
@@ -28,6 +29,7 @@ GROUPS: dict[type, tuple[str, str]] = {
     Protocol: ("protocol", "oversight.protocols"),
     Task: ("task", "oversight.tasks"),
     ChatModel: ("model", "oversight.models"),
+    Importer: ("import source", "oversight.imports"),
 }
 """What each kind of plugin is called, and its entry-point group."""
 
