@@ -100,9 +100,12 @@ class Judgement(BaseModel):
     Attributes:
         judgement_id: of the judge and the transcript, and of how many failed attempts went before.
         episode_id, attempt: the transcript's.
-        judge, settings: the model.
+        kind: whether a model judged or a person, whose name is then an anonymous one.
+        judge, settings: the model, or how the person judged.
         belief: set exactly when ``status`` is ``judged``.
-        seconds: how long it took.
+        seconds: how long it took, if that is known.
+        explanation: what the judge wrote about it.
+        calls: the model's; none if ``calls_known`` is false, because a person judged or nobody recorded them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,6 +113,7 @@ class Judgement(BaseModel):
     judgement_id: str
     episode_id: str
     attempt: int
+    kind: Literal["human", "model"] = "model"
     judge: str
     settings: dict[str, Any]
     judged_at: datetime
@@ -117,5 +121,7 @@ class Judgement(BaseModel):
     belief: Belief | None = None
     failure: str | None = None
     detail: str | None = None
-    seconds: float
+    seconds: float | None
+    explanation: str | None = None
     calls: tuple[CallRecord, ...]
+    calls_known: bool = True

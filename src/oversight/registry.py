@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from oversight.digest import digest
 from oversight.errors import UsageError
 from oversight.ida.task import FactoredTask
+from oversight.imports.base import Importer
 from oversight.models.base import ChatModel
 from oversight.protocol import Protocol
 from oversight.tasks.base import Task
@@ -30,6 +31,7 @@ GROUPS: dict[type, tuple[str, str]] = {
     Task: ("task", "oversight.tasks"),
     ChatModel: ("model", "oversight.models"),
     FactoredTask: ("embedded task", "oversight.embedded_tasks"),
+    Importer: ("import source", "oversight.imports"),
 }
 """What each kind of plugin is called, and its entry-point group."""
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from oversight import Answer, Item, Question, Worked
-from oversight.analysis.best_of import best_of_curve, best_of_n, chosen, majority_of_n
-from oversight.analysis.intervals import proportion, resampled
 from oversight.analysis.process import accepted, process, read_checks
-from oversight.analysis.shares import Share, f1_of, mean_share, share_of
-from oversight.analysis.step_labels import first_errors, step_accuracy, step_f1
 from oversight.belief import Belief, BeliefSource, BeliefStatus
+from oversight.measures.best_of import best_of_curve, best_of_n, chosen, majority_of_n
+from oversight.measures.intervals import proportion, within
+from oversight.measures.measured import Measured, f1_of, mean_share, share_of
+from oversight.measures.step_labels import first_errors, step_accuracy, step_f1
 from oversight.models.base import CallRecord
 from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import RunRow, Store, StoreWriter, open_store
@@ -75,7 +75,7 @@ def choices(*episodes: Sequence[tuple[float | None, float | None]], gold: int = 
     )
 
 
-def values(*shares: Share | None) -> list[float | None]:
+def values(*shares: Measured | None) -> list[float | None]:
     return [share and pytest.approx(share.value) for share in shares]
 
 
@@ -88,7 +88,7 @@ def test_steps_by_hand() -> None:
     accuracy = step_accuracy(steps)
     assert accuracy is not None
     # c and n are right, the third (the mistake) was missed; c and i are right; c is right, u and i are not.
-    assert (accuracy.n, accuracy.value, accuracy.interval) == (8, 5 / 8, "cluster bootstrap, 3 clusters")
+    assert (accuracy.n, accuracy.value, accuracy.interval) == (8, 5 / 8, "cluster jackknife wilson, 3 clusters")
     # Said to be right: 5 steps, 4 of them are; 2 right steps were not said to be.
     assert values(step_f1(steps)) == [2 * 4 / (2 * 4 + 1 + 2)]
     # Said to be wrong: 2 steps, 1 of them is; 1 wrong step was not said to be.
@@ -156,7 +156,7 @@ def test_first_errors_by_hand() -> None:
     assert found.on_correct is not None
     assert found.f1 is not None
     assert (found.on_erroneous.n, found.on_correct.n, found.f1.n, found.unparsable) == (4, 3, 7, 0)
-    assert (found.on_erroneous.interval, found.f1.interval) == ("wilson", "cluster bootstrap, 7 clusters")
+    assert (found.on_erroneous.interval, found.f1.interval) == ("wilson", "cluster jackknife wilson, 7 clusters")
 
 
 @pytest.mark.parametrize(
@@ -370,11 +370,11 @@ def test_shares_of_outcomes_get_the_packages_intervals() -> None:
     assert share_of([], []) is None
 
 
-def test_a_resampled_share_is_the_cluster_bootstraps() -> None:
+def test_a_share_worked_out_from_sums_has_the_interval_of_a_share() -> None:
     rng = np.random.default_rng(0)
     right, clusters = rng.random(600) < 0.7, np.repeat(np.arange(120), 5).tolist()
     counts = np.column_stack([right, np.ones(600)]).astype(float)
-    found = resampled(counts, clusters, lambda sums: sums[..., 0] / sums[..., 1])
+    found = within(counts, clusters, lambda sums: sums[..., 0] / sums[..., 1])
     expected = proportion(right, clusters)
     assert found[:2] == pytest.approx(expected[:2], abs=0.01)
     assert found.method == expected.method
@@ -386,16 +386,16 @@ def test_the_interval_of_an_f1_covers_it() -> None:
     for _ in range(200):
         # 80 independent clusters; the expected F1 is 2 * .6 / (2 * .6 + .2 + .2) = .75.
         kind = rng.choice(3, size=80, p=[0.6, 0.2, 0.2])
-        found = resampled(np.eye(3)[kind], range(80), f1_of)
+        found = within(np.eye(3)[kind], range(80), f1_of)
         covered += found.low <= 0.75 <= found.high
     assert 180 <= covered <= 199
 
 
-def test_resamples_in_which_an_f1_is_not_defined_are_left_out() -> None:
-    # A resample of four without the only erroneous solution has no F1; the others lie between 0 and 1.
+def test_an_f1_that_rests_on_one_solution_gets_the_widest_interval_there_is() -> None:
+    # Without the only erroneous solution there is no F1, so that nothing can be said of its spread.
     found = first_errors(*frames(("ci", 1), ("cc", None), ("ic", None), ("cc", None))).f1
     assert found is not None
-    assert (found.value, found.low, found.high) == (pytest.approx(0.8), 0.0, 1.0)
+    assert (found.value, found.interval) == (pytest.approx(0.8), "wilson on 4 clusters")
 
 
 def test_a_perfect_f1_still_leaves_doubt() -> None:

@@ -228,3 +228,26 @@ def test_the_experiment_can_say_how_it_is_reported(seen: Seen, tmp_path: Path) -
     rows = here("report", "--store", tmp_path / "store", "--format", "json").rows
     assert {row["unit"] for row in rows} == {"cluster"}
     assert ("debate", "debater_b") in {(row["arm"], row["honest"]) for row in rows}
+
+
+def test_report_with_measures(seen: Seen) -> None:
+    rows = seen.report("--measures", "--format", "json").rows
+    plain = seen.report("--format", "json").rows
+    assert [{key: value for key, value in row.items() if key != "measures"} for row in rows] == plain
+    by_arm = {row["arm"]: row["measures"] for row in rows}
+    for row in rows:
+        assert row["measures"]["n"] == row["n"]
+        assert row["measures"]["brier"]["value"] == pytest.approx(row["brier"])
+        assert row["measures"]["ece"] == pytest.approx(row["ece"])
+    assert by_arm["direct"]["asd"] is None
+    assert by_arm["consultancy"]["sycophancy"]["n"] == EPISODES["consultancy"]
+    assert by_arm["debate"]["adherence"]["value"] == 1
+    shown = seen.report("--measures").out
+    assert "ASD (log), bits" in shown
+    assert "cluster bootstrap-t" in shown
+
+
+def test_plan_says_what_the_design_can_detect_and_json_stays_json(seen: Seen) -> None:
+    shown = here("plan", seen.experiment)
+    assert "debate against direct: 4 questions in 4 clusters, 2 against 1 episodes each" in shown.out
+    assert {row["arm"] for row in here("plan", seen.experiment, "--format", "json").rows} == {*ARMS, "total"}

@@ -1,1 +1,1 @@
-"""Statistics on judged episodes: plain functions on data frames."""
+"""Reading a store and making rows of it; what the rows say is worked out by `oversight.measures`."""

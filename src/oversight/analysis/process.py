@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.analysis.best_of import BestOf, best_of_curve, chosen
-from oversight.analysis.shares import Share
-from oversight.analysis.step_labels import first_errors, step_accuracy, step_f1, with_truth
+from oversight.measures.best_of import BestOf, best_of_curve, chosen
+from oversight.measures.measured import Measured
+from oversight.measures.step_labels import first_errors, step_accuracy, step_f1, with_truth
 from oversight.store import Store
 
 __all__ = ["THRESHOLD", "Accepted", "Checks", "ProcessRow", "accepted", "process", "read_checks"]
@@ -22,7 +22,7 @@ _ARM = ["run_id", "arm_no", "arm"]
 
 
 class Checks(NamedTuple):
-    """What overseers said, as two frames: see `oversight.analysis.step_labels`.
+    """What overseers said, as two frames: see `oversight.measures.step_labels`.
 
     Both also have the columns ``run_id``, ``arm_no`` and ``arm``.
     """
@@ -80,17 +80,17 @@ class ProcessRow(BaseModel):
     unscored: int
     steps: int
     unparsable: int
-    step_accuracy: Share | None
+    step_accuracy: Measured | None
     step_unparsable: int
-    step_f1: Share | None
-    step_negative_f1: Share | None
-    on_erroneous: Share | None
-    on_correct: Share | None
-    first_error_f1: Share | None
+    step_f1: Measured | None
+    step_negative_f1: Measured | None
+    on_erroneous: Measured | None
+    on_correct: Measured | None
+    first_error_f1: Measured | None
     first_error_unparsable: int
     best_of: tuple[BestOf, ...]
-    final_error: Share | None
-    trace_error: Share | None
+    final_error: Measured | None
+    trace_error: Measured | None
     nothing_chosen: int
     accepted: int | None
     accepted_right: int | None

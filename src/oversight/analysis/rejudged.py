@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.analysis.intervals import mean_difference, proportion
+from oversight.measures.intervals import mean_difference, proportion
 from oversight.store import Store
 
 __all__ = ["RejudgedRow", "rejudged"]

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.analysis.calibration import expected_calibration_error
-from oversight.analysis.intervals import Interval, mean_difference, proportion
 from oversight.errors import UsageError
 from oversight.experiment.file import COLUMNS, ReportSettings
+from oversight.measures.calibration import ece
+from oversight.measures.intervals import Interval, mean_difference, proportion
 from oversight.registry import nearest
 from oversight.store import Store
 
@@ -35,7 +35,7 @@ class ReportRow(BaseModel):
         n_asked: episodes planned; ``n_failed``, ``n_pending``: those without a verdict.
         n_abstained: judgements that abstained; ``n_void``: contests in which no side argued the right answer.
             Neither is part of ``n``.
-        n: units that ``accuracy`` is a share of.
+        n: units that ``accuracy`` is a share of; ``n_correct`` of them are right.
         accuracy: share in which the right answer alone got the highest probability; ties are not right.
         low, high, interval: its 95 % interval, and the method.
         brier: mean of half the summed squared error, 0 best, 0.25 for an even split of two.
@@ -48,6 +48,7 @@ class ReportRow(BaseModel):
             difference in accuracy to that arm, with its 95 % interval and method, on the ``difference_n``
             questions both judged, paired by question.
         published: the paper's number for this row, where the experiment names one.
+        imported: for a run of imported transcripts, their source and which of them it has.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +64,7 @@ class ReportRow(BaseModel):
     unit: Unit
     n_asked: int
     n: int
+    n_correct: int
     n_failed: int
     n_pending: int
     n_abstained: int
@@ -86,6 +88,7 @@ class ReportRow(BaseModel):
     difference_interval: str | None = None
     difference_n: int | None = None
     published: float | None = None
+    imported: str | None = None
 
 
 def report(
@@ -132,7 +135,7 @@ def _run_rows(store: Store, run: str, experiment: dict[str, Any], by: list[str],
         row = _row(run, group, part, unit)
         if unit == "episode" and baseline is not None:
             row = row.model_copy(update=_difference(part, baseline))
-        rows.append(row.model_copy(update={"published": _published(experiment, row)}))
+        rows.append(row.model_copy(update={"published": _published(experiment, row), **_imported(experiment, row)}))
     return rows
 
 
@@ -158,6 +161,7 @@ def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> Rep
         unit=unit,
         n_asked=len(part),
         n=len(units),
+        n_correct=int(units["correct"].sum()) if len(units) else 0,
         n_failed=int((part["status"] == "failed").sum()),
         n_pending=int((part["status"] == "pending").sum()),
         n_abstained=int((judged["abstained"].astype(bool) & ~judged["void"].astype(bool)).sum()),
@@ -166,7 +170,7 @@ def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> Rep
         **_fields(found),
         brier=_mean(scored["brier"]),
         log_score=_mean(scored["log_score"]),
-        ece=_ece(scored),
+        ece=ece(scored),
         calls=int(part["calls"].sum()),
         prompt_tokens=int(part["prompt_tokens"].sum()),
         completion_tokens=int(part["completion_tokens"].sum()),
@@ -215,6 +219,21 @@ def _by_question(scored: pd.DataFrame, pair: list[str]) -> pd.DataFrame:
     return scored.assign(correct=scored["correct"].astype(float)).groupby(pair)[["correct"]].mean().reset_index()
 
 
+def _imported(experiment: dict[str, Any], row: ReportRow) -> dict[str, Any]:
+    """Where imported transcripts are from; what others paid for them is unknown unless their calls came along."""
+    about = experiment.get("import")
+    if about is None:
+        return {}
+    kept = f"{about['read'] - about['left_out']} of {about['read']} transcripts"
+    which = f": {about['filter']}" if about["filter"] else ", without a filter" if about["everything"] else ""
+    unjudged = about.get("unjudged", 0)
+    apart = f"; {unjudged} that nobody judged are not in the table" if unjudged else ""
+    return {
+        "imported": f"{about['source']}, {kept}{which}{apart}",
+        "cost_usd": row.cost_usd if row.calls else None,
+    }
+
+
 def _published(experiment: dict[str, Any], row: ReportRow) -> float | None:
     """The paper's number for a row that is one arm, or one arm's episodes with one honest seat.
 
@@ -227,13 +246,6 @@ def _published(experiment: dict[str, Any], row: ReportRow) -> float | None:
         if number["arm"] == row.group["arm"] and number.get("honest") == row.group.get("honest"):
             return float(number["accuracy"])
     return None
-
-
-def _ece(scored: pd.DataFrame) -> float | None:
-    if scored.empty:
-        return None
-    half = scored["correct"].astype(float).where(~scored["tie"].astype(bool), 0.5)
-    return expected_calibration_error(scored["confidence"].to_numpy(float), half.to_numpy(float))
 
 
 def _fields(found: Interval | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oversight.analysis.intervals import proportion
+from oversight.measures.intervals import proportion
 from oversight.store import Store
 
 __all__ = ["OVERALL", "Accuracy", "RoundRow", "accuracies", "rounds"]

@@ -152,6 +152,23 @@ def rejudge(
     return _ended(driven, [(job.episode_id, run, each) for job, each in driven.failed])
 
 
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="What kind of transcripts: nyu2023 or jsonl.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder that holds them.")],
+    store: _Store = _STORE,
+    everything: Annotated[bool, typer.Option("--all", help="Also what the source's own filter leaves out.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One of the source's settings; repeatable.")
+    ] = None,
+    form: _Format = Format.TABLE,
+) -> None:
+    """Read transcripts that others published into the store, as a run, and print its report."""
+    from oversight.cli.imports import import_and_report
+
+    import_and_report(source, path, store, overrides or (), form, everything=everything)
+
+
 @app.command()
 def plan(
     experiment: _File,
@@ -161,26 +178,16 @@ def plan(
     repeat: _Repeat = None,
     form: _Format = Format.TABLE,
 ) -> None:
-    """Show what a run would do: episodes, calls, tokens and cost. Calls no model and spends nothing."""
-    from oversight.experiment.estimate import Estimate, estimate
+    """Show what a run would do: episodes, calls, tokens and cost, and what it could detect. Spends nothing."""
+    from oversight.cli.plan import print_iterated, print_plan
     from oversight.experiment.file import load_experiment
     from oversight.experiment.plan import build_plan
-    from oversight.iterate.rounds import method_of
 
     loaded = load_experiment(experiment, overrides or (), repeats=repeat, seed=seed)
     if loaded.file.iterate is not None:
-        method, run_id = method_of(loaded, limit)
-        rows, warnings = method.estimated()
-        print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
-        for warning in warnings:
-            err.print(plain(f"warning: {warning}"))
-        return
-    planned = build_plan(loaded, limit)
-    rows = estimate(planned)
-    print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {planned.run_id}")
-    for arm in planned.arms:
-        if arm.rehearsal.error:
-            err.print(plain(f"warning: {arm.label} fails in rehearsal: {arm.rehearsal.error}"))
+        print_iterated(loaded, limit, form)
+    else:
+        print_plan(build_plan(loaded, limit), form)
 
 
 @app.command()
@@ -189,10 +196,12 @@ def report(
     runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
     unit: Annotated[Literal["episode", "cluster"] | None, typer.Option(help="What is right or wrong as one.")] = None,
+    measures: Annotated[bool, typer.Option("--measures", help="Also every other measure, arm by arm.")] = False,
     form: _Format = Format.TABLE,
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
     from oversight.analysis.faults import faults
+    from oversight.analysis.measured import measured
     from oversight.analysis.process import process
     from oversight.analysis.report import report as report_on
     from oversight.analysis.rounds import accuracies, rounds
@@ -203,7 +212,9 @@ def report(
 
     columns = [column.strip() for column in by.split(",")] if by else None
     opened = open_store(store)
-    print_report(report_on(opened, runs or (), by=columns, unit=unit), form)
+    rows = report_on(opened, runs or (), by=columns, unit=unit)
+    found = measured(opened, runs or ()) if measures else None
+    print_report(rows, form, found)
     if form is Format.TABLE and not columns:
         print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
         print_faults(faults(opened, runs or ()))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from oversight.analysis.process import ProcessRow
-from oversight.analysis.shares import Share
 from oversight.cli.output import Format, out, plain, print_frame
+from oversight.measures.measured import Measured
 
 __all__ = ["print_process"]
 
@@ -81,15 +81,15 @@ def _best_of(rows: Sequence[ProcessRow], of: str) -> None:
 def _print(title: str, columns: list[str], cells: Sequence[Sequence[object]], note: str) -> None:
     if not cells:
         return
-    methods = sorted({cell.interval for row in cells for cell in row if isinstance(cell, Share)})
+    methods = sorted({cell.interval for row in cells for cell in row if isinstance(cell, Measured)})
     out.print(plain(f"\n{title}"))
     print_frame(columns, [[_shown(cell) for cell in row] for row in cells], Format.TABLE)
     out.print(plain(f"{note} Intervals: {'; '.join(methods)}."))
 
 
 def _shown(cell: object) -> object:
-    return f"{cell.value:.3f} [{cell.low:.3f}, {cell.high:.3f}]" if isinstance(cell, Share) else cell
+    return cell.text() if isinstance(cell, Measured) else cell
 
 
-def _n(share: Share | None) -> int:
+def _n(share: Measured | None) -> int:
     return share.n if share else 0

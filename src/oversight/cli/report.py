@@ -13,7 +13,9 @@ from rich import box
 from rich.table import Table
 
 from oversight.analysis.faults import Fault
+from oversight.analysis.measured import MeasuresRow
 from oversight.analysis.report import ReportRow
+from oversight.cli.measures import print_measures
 from oversight.cli.output import Format, out, plain, print_frame
 
 __all__ = ["print_faults", "print_report"]
@@ -24,13 +26,18 @@ _FIRST_TO_GO = ("ECE", "calls", "pending")
 """What a narrow terminal does without; every other format has it."""
 
 
-def print_report(rows: Sequence[ReportRow], form: Format) -> None:
-    """Print report rows: for people a table per run, for programs every field."""
+def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[MeasuresRow] | None = None) -> None:
+    """Print report rows: for people a table per run, for programs every field.
+
+    With ``measures``, every arm's other measures: for people another table per run, in JSON the field
+    ``measures`` of each row that is about one arm. CSV and Markdown have them not.
+    """
     if form is Format.TABLE:
         for run, those in groupby(rows, key=lambda row: row.run):
             _print_table(run, list(those))
+        print_measures(measures or ())
     elif form is Format.JSON:
-        print(json.dumps([_flat(row, parse=True) for row in rows], indent=2))
+        print(json.dumps([_flat(row, parse=True) | _added(row, measures) for row in rows], indent=2))
     elif form is Format.CSV:
         print(pd.DataFrame([_flat(row) for row in rows]).to_csv(index=False), end="")
     else:
@@ -57,6 +64,14 @@ def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
         with suppress(json.JSONDecodeError):
             flat["options"] = json.loads(row.options)
     return flat
+
+
+def _added(row: ReportRow, measures: Sequence[MeasuresRow] | None) -> dict[str, Any]:
+    """The measures of a report row's arm; nothing unless they were asked for."""
+    if measures is None:
+        return {}
+    own = next((each for each in measures if (each.run, each.arm) == (row.run, row.arm)), None)
+    return {"measures": own and own.model_dump(exclude={"run", "arm"})}
 
 
 def _columns(rows: Sequence[ReportRow]) -> list[str]:
@@ -121,11 +136,16 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
         notes.append("n counts clusters: one is right only if each of its episodes with the same honest seat is.")
     if any(row.difference is not None for row in rows):
         counts = sorted({row.difference_n for row in rows if row.difference_n is not None})
-        notes.append(f"Differences are paired by question (n = {', '.join(map(str, counts))}), clusters resampled.")
+        notes.append(
+            f"Differences are paired by question (n = {', '.join(map(str, counts))}), intervals by cluster jackknife."
+        )
     if any(row.n_void for row in rows):
         notes.append("Void: contests in which no side argued the right answer; they are not part of n.")
     if any(row.n_failed for row in rows):
-        notes.append("Failed episodes are not part of n; 'oversight run' again retries just those.")
+        again = "" if rows[0].imported else "; 'oversight run' again retries just those"
+        notes.append(f"Failed episodes are not part of n{again}.")
+    if rows[0].imported:
+        notes.append(f"Imported: {rows[0].imported}.")
     return notes
 
 

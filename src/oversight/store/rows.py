@@ -115,17 +115,17 @@ def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dic
 
 
 def judgement_row(judgement: Judgement) -> Row:
-    """The row of ``judgements`` that a model's judgement makes."""
+    """The row of ``judgements`` that a judgement makes."""
     belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is Origin.MADE]
     known = [cost for cost in costs if cost is not None]
+    priced = judgement.calls_known and len(known) == len(costs)
     return {
-        **judgement.model_dump(exclude={"settings", "belief", "calls"}),
-        "kind": "model",
+        **judgement.model_dump(exclude={"settings", "belief", "calls", "calls_known"}),
         "settings": as_json(judgement.settings),
         "probs": None if belief is None else belief.probs,
         "source": None if belief is None else belief.source,
-        "calls": len(costs),
-        "cost_usd": sum(known) if len(known) == len(costs) else None,
+        "calls": len(costs) if judgement.calls_known else None,
+        "cost_usd": sum(known) if priced else None,
     }
 
 

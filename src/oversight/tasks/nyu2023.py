@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -17,43 +18,64 @@ from oversight.tasks.base import InputPath
 from oversight.tasks.rows import Row, read_jsonl, row_problems
 from oversight.tasks.source import FileTask
 
-__all__ = ["Nyu2023", "readable"]
+__all__ = [
+    "METADATA",
+    "ROOMS",
+    "Listed",
+    "Nyu2023",
+    "Placed",
+    "Record",
+    "Room",
+    "Setup",
+    "placed",
+    "question_id",
+    "readable",
+]
 
-_ROOMS = "debates/official"
-_METADATA = "debates-metadata.jsonl"
+ROOMS = "debates/official"
+"""Where the rooms are below the published folder."""
+
+METADATA = "debates-metadata.jsonl"
+"""Where the list of them is."""
+
 _STORY = "QuALITYSourceMaterial"
 
 _WRITTEN = {"``": '"', "''": '"', "`": "'", "--": "—", "-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]"}
 _OPENING = {"``", "`", "-LRB-", "-LSB-", "$", "--"}
 _CLOSING = {"''", "'", "-RRB-", "-RSB-", "--", ".", ",", ";", ":", "?", "!", "!?", "...", "%"}
 _CONTRACTED = re.compile(r"'(?:s|ll|re|d|m|ve|t)|n't", re.IGNORECASE)
+_SPACES = re.compile(r"[ \t]+")
 _SPLIT = {("can", "not"), ("gon", "na"), ("got", "ta"), ("wan", "na"), ("lem", "me"), ("gim", "me")}
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     """A part of a file as its authors' Scala program names things; what is not declared here is ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class _Listed(_Record):
+class Listed(Record):
+    """A room as the list of all rooms has it."""
+
     name: str
     included_in_paper: bool
 
 
-class _Story(_Record):
+class _Story(Record):
     article_id: str
     title: Text
     contents: tuple[str, ...] = Field(min_length=1)
 
 
-class _SourceMaterial(_Record):
+class _SourceMaterial(Record):
     story: _Story = Field(alias=_STORY)
 
 
-class _Setup(_Record):
+class Setup(Record):
+    """What a room is about."""
+
     source_material: _SourceMaterial
     question: Text
     answers: tuple[Text, Text]
@@ -61,11 +83,19 @@ class _Setup(_Record):
 
     @property
     def story(self) -> _Story:
+        """The story that the debaters have read."""
         return self.source_material.story
 
 
-class _Room(_Record):
-    setup: _Setup
+class Room(Record):
+    """One debate or consultancy."""
+
+    setup: Setup
+
+
+def question_id(setup: Setup) -> str:
+    """The id of the question that a room asks: the same for every room that asks it."""
+    return f"{setup.story.article_id}/{digest(setup.question, length=8)}"
 
 
 class Nyu2023(FileTask):
@@ -111,9 +141,9 @@ class Nyu2023(FileTask):
         stories: dict[str, dict[str, Any]] = {}
         asked: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
         for entry in sorted(self._listed(folder), key=lambda entry: entry.name):
-            for row in read_jsonl(folder / _ROOMS / f"{entry.name}.json"):
+            for row in read_jsonl(folder / ROOMS / f"{entry.name}.json"):
                 with row_problems(row):
-                    setup = row.read_as(_Room).setup
+                    setup = row.read_as(Room).setup
                 raw = dict(row.fields["setup"])
                 story = raw.pop("sourceMaterial")[_STORY]
                 known = stories.setdefault(setup.story.article_id, story)
@@ -126,9 +156,9 @@ class Nyu2023(FileTask):
 
     def parse(self, row: Row, seed: int) -> Iterator[Item]:
         """The question that one room asks."""
-        setup = row.read_as(_Room).setup
+        setup = row.read_as(Room).setup
         question = Question(
-            id=f"{setup.story.article_id}/{digest(setup.question, length=8)}",
+            id=question_id(setup),
             prompt=f'{setup.question}\n\nThe question is about the story "{setup.story.title}".',
             answers=tuple(Answer(text=text) for text in setup.answers),
             material=readable(setup.story.contents),
@@ -136,10 +166,17 @@ class Nyu2023(FileTask):
         )
         yield Item(question=question, gold=setup.correct_answer_index)
 
-    def _listed(self, folder: Path) -> Iterator[_Listed]:
-        for row in read_jsonl(folder / _METADATA):
+    def _listed(self, folder: Path) -> Iterator[Listed]:
+        for row in read_jsonl(folder / METADATA):
             with row_problems(row):
-                yield row.read_as(_Listed)
+                yield row.read_as(Listed)
+
+
+class Placed(NamedTuple):
+    """A text made of tokens, and where in it each token stands, from its first character to past its last."""
+
+    text: str
+    places: tuple[tuple[int, int], ...]
 
 
 @lru_cache(maxsize=256)
@@ -148,15 +185,38 @@ def readable(tokens: tuple[str, ...]) -> str:
 
     What the tokens do not tell is not restored: how wide an ellipsis was spaced, and where italics began.
     """
+    return _SPACES.sub(" ", _joined(tokens).text).strip()
+
+
+@lru_cache(maxsize=256)
+def placed(tokens: tuple[str, ...]) -> Placed:
+    """The same text, with the place of every token in it."""
+    text, places = _joined(tokens)
+    # What `readable` takes away: all but the first of several spaces, and what surrounds the text.
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    lost = [True] * start + [False] * (end - start) + [True] * (len(text) - end)
+    for spaces in _SPACES.finditer(text):
+        lost[spaces.start() + 1 : spaces.end()] = [True] * (len(spaces[0]) - 1)
+    kept = [0, *accumulate(not each for each in lost)]
+    return Placed(readable(tokens), tuple((kept[min(b, len(text))], kept[min(e, len(text))]) for b, e in places))
+
+
+def _joined(tokens: tuple[str, ...]) -> Placed:
     text = ""
     space = False
     last = ""
-    for word in filter(None, tokens):
+    places = []
+    for word in tokens:
+        begin = len(text)
         if word == "\n":
             text, space = text.rstrip(" ") + word, False
-        elif not (word == "." and last.endswith(".") and last != "..."):  # an abbreviation ends a sentence by itself
+        # An abbreviation ends a sentence by itself.
+        elif word and not (word == "." and last.endswith(".") and last != "..."):
             joined = word in _CLOSING or _CONTRACTED.fullmatch(word) or (last.lower(), word) in _SPLIT
-            text += (" " if space and not joined else "") + _WRITTEN.get(word, word)
+            text += " " if space and not joined else ""
+            begin = len(text)
+            text += _WRITTEN.get(word, word)
             space = word not in _OPENING
-        last = word
-    return re.sub(r"[ \t]+", " ", text).strip()
+        places.append((begin, len(text)))
+        last = word or last
+    return Placed(text, tuple(places))

@@ -3,7 +3,7 @@
 Best-of-n: of n candidates the one with the highest score is taken (Cobbe et al. 2021; Lightman et al. 2023), or
 the answer that most of them end in (Wang et al. 2023). An episode has N candidates; for every n up to N the
 accuracy is the exact expectation over all C(N, n) subsets of size n, so no subset is drawn and nothing is lost.
-The frames are those of `oversight.analysis.step_labels`.
+The frames are those of `oversight.measures.step_labels`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from oversight.analysis.shares import Floats, Share, mean_share, ratio, statistic
+from oversight.measures.intervals import Floats
+from oversight.measures.measured import Measured, mean_share, ratio, statistic
 
 __all__ = ["BestOf", "Chosen", "best_of_curve", "best_of_n", "chosen", "majority_of_n"]
 
@@ -36,8 +37,8 @@ class BestOf(NamedTuple):
     """
 
     n: int
-    by_score: Share | None
-    by_majority: Share | None
+    by_score: Measured | None
+    by_majority: Measured | None
 
 
 class Chosen(NamedTuple):
@@ -51,18 +52,19 @@ class Chosen(NamedTuple):
         nothing: episodes in which no solution has both a score and an answer; they count as errors.
     """
 
-    final_error: Share | None
-    trace_error: Share | None
+    final_error: Measured | None
+    trace_error: Measured | None
     nothing: int
 
 
-def best_of_n(scores: Sequence[float | None], right: Sequence[bool], n: int) -> float:
+def best_of_n(scores: Sequence[float | None], right: Sequence[float], n: int) -> float:
     """How likely the best-scored of n candidates drawn without replacement is to be right.
 
     Take the candidates in groups of equal score. With L candidates below a group, and m in it of which r are
     right, it is the highest in the subset in C(L + m, n) - C(L, n) of the C(N, n) subsets, and then the one
     taken, ties being shared, is right with probability r / m. A candidate without a score (None) is taken never:
-    a subset of nothing else counts as not right.
+    a subset of nothing else counts as not right. With other values than 0 and 1 in ``right`` it is the expected
+    value of the one taken.
     """
     ranked = sorted((score, good) for score, good in zip(scores, right, strict=True) if score is not None)
     below, expected, every = len(scores) - len(ranked), 0.0, comb(len(scores), n)
@@ -189,7 +191,7 @@ def _majority(gold: int, others: tuple[int, ...], candidates: int, n: int) -> fl
     return expected / float(chances[candidates][n])
 
 
-def _ratio(frame: pd.DataFrame, above: str, below: str) -> Share | None:
+def _ratio(frame: pd.DataFrame, above: str, below: str) -> Measured | None:
     """The ratio of two columns' sums; where each question has weight 1, the mean of one."""
     size = frame[below].to_numpy(np.float64).round(12)
     part = frame[above].to_numpy(np.float64).round(12)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oversight.analysis.calibration import expected_calibration_error as ece
+from oversight.measures.calibration import expected_calibration_error as ece
 
 
 def test_each_bin_counts_by_its_size() -> None:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.analysis.shares import Share, f1_of, harmonic, share_of, statistic
+from oversight.measures.measured import Measured, f1_of, harmonic, share_of, statistic
 
 __all__ = ["FirstErrors", "first_errors", "step_accuracy", "step_f1", "with_truth"]
 
@@ -41,9 +41,9 @@ class FirstErrors(NamedTuple):
         unparsable: how many of them have no readable prediction; they count as wrong in every share.
     """
 
-    on_erroneous: Share | None
-    on_correct: Share | None
-    f1: Share | None
+    on_erroneous: Measured | None
+    on_correct: Measured | None
+    f1: Measured | None
     unparsable: int
 
 
@@ -57,7 +57,7 @@ def with_truth(steps: pd.DataFrame) -> pd.DataFrame:
     return judged.assign(true=judged["mistake"].isna() | (judged["step"] < judged["mistake"]))
 
 
-def step_accuracy(steps: pd.DataFrame) -> Share | None:
+def step_accuracy(steps: pd.DataFrame) -> Measured | None:
     """The share of steps with known truth that were labelled so; ``n`` counts steps.
 
     A neutral label says that the step is not wrong. A step whose label could not be read counts as wrongly
@@ -70,7 +70,7 @@ def step_accuracy(steps: pd.DataFrame) -> Share | None:
     return share_of(hit.to_numpy(bool), judged["cluster"].tolist())
 
 
-def step_f1(steps: pd.DataFrame, *, wrong: bool = False) -> Share | None:
+def step_f1(steps: pd.DataFrame, *, wrong: bool = False) -> Measured | None:
     """F1 of "the step is right" over steps with known truth, or with ``wrong`` of "the step is wrong".
 
     With tp steps of which it was rightly said, fp of which it was said and is not so, and fn of which it is so
