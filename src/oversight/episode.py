@@ -120,6 +120,7 @@ class Episode:
         sees_material: bool = False,
         sees_solutions: bool = True,
         question: Question | str | None = None,
+        place: int | None = None,
         **values: Any,
     ) -> Seat:
         """Open a seat.
@@ -140,6 +141,7 @@ class Episode:
             sees_solutions: whether it reads the answers' worked solutions.
             question: another question than the episode's, for a seat that works on a part; plain text stands
                 for a question without answers.
+            place: which of the role's models it takes; by default the next in turn.
             values: fill in the brief's template.
 
         Raises:
@@ -164,7 +166,8 @@ class Episode:
         self._brief(name, brief, subject, _stance(side, subject, chooses=open), values, sees_solutions)
         if sees_material and self.question.material is not None:
             self._tell(name, Kind.MATERIAL, self.question.material)
-        caller = Caller(models[self._next_of(role or name) % len(models)], name, role or name, self._repeat, self.calls)
+        turn = self._next_of(role or name) if place is None else place
+        caller = Caller(models[turn % len(models)], name, role or name, self._repeat, self.calls)
         return Seat(self, name, caller, subject.labels if isinstance(subject, Question) else ())
 
     def assign(self, seat: Seat, *, argues: int, against: int | Literal["others"] | None = None) -> None:
@@ -207,6 +210,17 @@ class Episode:
             for thread in threads:
                 here.own.extend(thread.own)
                 here.seated += thread.seated - seated
+
+    def side_of(self, seat: str) -> Side:
+        """What a seat was told to argue.
+
+        Raises:
+            ProtocolError: nothing.
+        """
+        found = next((side for side in self.sides if side.seat == seat), None)
+        if found is None or (found.argues is None and found.against is None):
+            raise ProtocolError(f"seat '{seat}' argues for nothing, so no version of what it says is the best")
+        return found
 
     def add(self, *messages: Message) -> None:
         """Append to the transcript; seats do this for a protocol."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -70,6 +71,11 @@ class Side(BaseModel):
     argues: int | None = None
     against: int | None = None
     open: bool = False
+
+    def favoured_by(self, probs: Sequence[float] | None, answers: int) -> float:
+        """The probability that a belief gives to this side; of an abstention, an even share."""
+        held = probs or [1 / answers] * answers
+        return held[self.argues] if self.argues is not None else 1 - held[self.against or 0]
 
 
 class EpisodeOutcome(BaseModel):

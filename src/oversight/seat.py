@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,7 @@ from oversight.elicitation import (
 )
 from oversight.errors import CallFailed, FailureClass, ProtocolError
 from oversight.models.base import ChatMessage, ChatReply
+from oversight.preference import preferred
 from oversight.quotes import find_quotes
 from oversight.transcript import PROTOCOL, Kind, Message, chat_history, concurrent
 from oversight.verdict import Verdict
@@ -71,10 +73,17 @@ class Seat:
         """Say something to everyone, or only to the seats in ``to``.
 
         Words past ``word_limit`` are cut, and counted in the message. Quotes are checked against the
-        question's material.
+        question's material. The model's settings may ask for the best of several versions, or for a draft that is
+        criticised and written anew (`oversight.models.base.ModelSettings`).
         """
         audience = None if to is None else tuple(seat.name for seat in to)
-        return await self._say("speak", template, Kind.SPEECH, audience, turn, {"word_limit": word_limit, **values})
+        values = {"word_limit": word_limit, **values}
+        for number in range(refine := self._caller.model.settings.refine):
+            draft = "refine" if number else template
+            await self._say("draft", draft, Kind.DRAFT, (), turn, values, aimed=number == 0)
+            await self._say("think", "criticise", Kind.THOUGHT, (), turn, {})
+        final = "refine" if refine else template
+        return await self._say("speak", final, Kind.SPEECH, audience, turn, values, aimed=refine == 0)
 
     async def think(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
         """Write a private note, which no other seat ever reads."""
@@ -141,9 +150,19 @@ class Seat:
         audience: tuple[str, ...] | None,
         turn: int | None,
         values: dict[str, Any],
+        *,
+        aimed: bool = False,
     ) -> Message:
+        """Write something; where it is aimed at others, in the words that serve the seat's side best."""
         request = self._request(template, turn, values)
-        answered = await self._caller.ask(verb, self._prompt(request), word_limit=values.get("word_limit"))
+        ask = partial(self._caller.ask, verb, self._prompt(request), word_limit=values.get("word_limit"))
+        versions = self._caller.model.settings.best_of if aimed else 1
+        drawn = await all_of(*(ask(sample=number) for number in range(versions)))
+        answered = drawn[0]
+        if versions > 1:
+            texts = [_within(each.reply.text, values.get("word_limit"))[0] for each in drawn]
+            role = self._caller.model.settings.preferred_by
+            answered = drawn[await preferred(self._episode, self.name, role, texts, turn)]
         text, cut = _within(answered.reply.text, values.get("word_limit"))
         said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
             update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}

@@ -12,10 +12,13 @@ from oversight.markup import escape, tag
 from oversight.models.base import ChatMessage
 from oversight.quotes import Quote, render_quoted
 
-__all__ = ["PROTOCOL", "Branch", "Kind", "Message", "chat_history", "concurrent", "visible_to"]
+__all__ = ["PREFERENCE", "PROTOCOL", "Branch", "Kind", "Message", "chat_history", "concurrent", "visible_to"]
 
 PROTOCOL = "protocol"
 """The author of briefs, materials and requests: the procedure itself, not a seat."""
+
+PREFERENCE = ".preference."
+"""Part of the name of a seat that says which version of a speech is best; it has no other part in the episode."""
 
 Branch = tuple[int, ...]
 """Where in the episode's gathers something happened: (gather, branch, gather, branch, …), () outside any."""

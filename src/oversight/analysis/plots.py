@@ -12,7 +12,7 @@ from oversight.analysis.rounds import OVERALL, Accuracy
 __all__ = ["accuracy_over_rounds"]
 
 _WHO = {"alone": "X_k alone", "amplified": "X_k amplified", "ceiling": "trained on true answers"}
-_COLOURS = ("#1f6f8b", "#e07a1f", "#8a8a8a")
+_COLOURS = ("#1f6f8b", "#e07a1f", "#3d3d3d")
 
 
 def accuracy_over_rounds(scores: Sequence[Accuracy], title: str = "") -> alt.FacetChart:
@@ -26,18 +26,21 @@ def accuracy_over_rounds(scores: Sequence[Accuracy], title: str = "") -> alt.Fac
     frame["who"] = frame["who"].map(_WHO)
     frame["questions"] = frame["part"].where(frame["part"] == OVERALL, "difficulty " + frame["part"])
     order = [part for part in dict.fromkeys(frame["questions"]) if part != OVERALL]
-    colour = alt.Color(
-        "who:N", title=None, scale=alt.Scale(domain=list(_WHO.values()), range=list(_COLOURS)), sort=list(_WHO.values())
-    )
+    scale = alt.Scale(domain=list(_WHO.values()), range=list(_COLOURS))
+    legend = alt.Legend(title=None, orient="bottom", symbolOpacity=1)
+    colour = alt.Color("who:N", scale=scale, sort=list(_WHO.values()), legend=legend)
     base = alt.Chart().encode(x=alt.X("round:Q", title="round", axis=alt.Axis(tickMinStep=1, format="d")), color=colour)
-    band = base.mark_area(opacity=0.2).encode(
+    band = base.mark_area(opacity=0.15).encode(
         y=alt.Y("low:Q", title="accuracy", scale=alt.Scale(domain=[0, 1])), y2="high:Q"
     )
-    line = base.mark_line(point=alt.OverlayMarkDef(size=18)).encode(
+    told = base.encode(
         y=alt.Y("accuracy:Q", title="accuracy"), tooltip=["who:N", "round:Q", "accuracy:Q", "correct:Q", "n:Q"]
     )
-    panels = alt.layer(band, line, data=frame).properties(width=220, height=180)
+    # The ceiling lies over the model that reached it, so it is dashed, and nothing is hidden.
+    ceiling = alt.datum.who == _WHO["ceiling"]
+    trained = told.transform_filter(~ceiling).mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
+    supervised = told.transform_filter(ceiling).mark_line(strokeWidth=2, strokeDash=[4, 4])
+    panels = alt.layer(band, trained, supervised, data=frame).properties(width=220, height=180)
     facet = alt.Facet("questions:N", title=None, sort=[*order, OVERALL])
     chart: alt.FacetChart = panels.facet(facet=facet, columns=4, title=title)
-    configured: alt.FacetChart = chart.configure_legend(orient="bottom")
-    return configured
+    return chart

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from oversight.cli.output import Format, err, out, plain, print_frame
-from oversight.errors import StopReason
-
-if TYPE_CHECKING:
-    from oversight.engine.drive import Driven
 
 __all__ = ["app"]
 
@@ -21,19 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-DONE, SOME_FAILED, REFUSED, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
-
-_STOPPED = {
-    StopReason.BUDGET: OVER_BUDGET,
-    StopReason.UNPRICED: OVER_BUDGET,
-    StopReason.REFUSED: REFUSED,
-    StopReason.UNREACHABLE: SOME_FAILED,
-    StopReason.STORE: SOME_FAILED,
-}
-
-_LISTED_FAILURES = 5
-
 
 _File = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")]
 _Set = Annotated[
@@ -69,14 +52,8 @@ def run(
     replay: _Replay = None,
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
-    from oversight.analysis.faults import faults
-    from oversight.analysis.process import process
-    from oversight.analysis.report import report
-    from oversight.analysis.rounds import accuracies, rounds
-    from oversight.cli.process import print_process
     from oversight.cli.progress import say, watch
-    from oversight.cli.report import print_faults, print_report
-    from oversight.cli.rounds import print_rounds
+    from oversight.cli.summary import ended, print_runs
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
@@ -84,12 +61,7 @@ def run(
     result = run_experiment(
         experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch, say=say
     )
-    opened = open_store(store)
-    print_report(report(opened, [result.run_id]), Format.TABLE)
-    print_report(report(opened, [result.run_id], detail=True), Format.TABLE)
-    print_faults(faults(opened, [result.run_id]))
-    print_process(process(opened, [result.run_id]))
-    print_rounds(rounds(opened, [result.run_id]), accuracies(opened, [result.run_id]))
+    print_runs(open_store(store), [result.run_id])
     driven = result.driven
     done = driven.judged + len(driven.failed)
     out.print(
@@ -100,23 +72,7 @@ def run(
     )
     if result.waiting:
         err.print(plain(f"waiting: {result.waiting}"), soft_wrap=True)
-    return _ended(driven, [(spec.episode_id, spec.arm, outcome) for spec, outcome in driven.failed])
-
-
-def _ended(driven: Driven[Any, Any], failed: list[tuple[str, str, Any]]) -> int:
-    """Say what went wrong, a few failures of many, and give the exit code."""
-    for episode, where, outcome in failed[:_LISTED_FAILURES]:
-        reason = (outcome.detail or "").strip().splitlines()
-        err.print(plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"))
-    if len(failed) > _LISTED_FAILURES:
-        err.print(plain(f"and {len(failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
-    if driven.interrupted:
-        err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
-        return INTERRUPTED
-    if driven.stopped:
-        err.print(plain(f"stopped: {driven.stopped}; every completed call is kept"), soft_wrap=True)
-        return _STOPPED[driven.stopped.reason]
-    return SOME_FAILED if failed else DONE
+    return ended(driven, [(spec.episode_id, spec.arm, outcome) for spec, outcome in driven.failed])
 
 
 @app.command()
@@ -135,6 +91,7 @@ def rejudge(
     """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
     from oversight.analysis.rejudged import rejudged
     from oversight.cli.judging import print_rejudged, settings_of
+    from oversight.cli.summary import ended
     from oversight.engine.planned import RunSettings
     from oversight.engine.rejudge import rejudge as judge_again
     from oversight.store import open_store
@@ -149,7 +106,7 @@ def rejudge(
     )
     if result.unfit:
         err.print(plain(f"{result.unfit} transcripts have no single judge whose place another could take"))
-    return _ended(driven, [(job.episode_id, run, each) for job, each in driven.failed])
+    return ended(driven, [(job.episode_id, run, each) for job, each in driven.failed])
 
 
 @app.command("import")
@@ -200,26 +157,11 @@ def report(
     form: _Format = Format.TABLE,
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
-    from oversight.analysis.faults import faults
-    from oversight.analysis.measured import measured
-    from oversight.analysis.process import process
-    from oversight.analysis.report import report as report_on
-    from oversight.analysis.rounds import accuracies, rounds
-    from oversight.cli.process import print_process
-    from oversight.cli.report import print_faults, print_report
-    from oversight.cli.rounds import print_rounds
+    from oversight.cli.summary import print_runs
     from oversight.store import open_store
 
     columns = [column.strip() for column in by.split(",")] if by else None
-    opened = open_store(store)
-    rows = report_on(opened, runs or (), by=columns, unit=unit)
-    found = measured(opened, runs or ()) if measures else None
-    print_report(rows, form, found)
-    if form is Format.TABLE and not columns:
-        print_report(report_on(opened, runs or (), unit=unit, detail=True), form)
-        print_faults(faults(opened, runs or ()))
-        print_process(process(opened, runs or ()))
-        print_rounds(rounds(opened, runs or ()), accuracies(opened, runs or ()))
+    print_runs(open_store(store), runs or (), form, by=columns, unit=unit, measures=measures)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from oversight.cli.output import out, plain
 from oversight.cli.tree import decomposition
 from oversight.errors import UsageError
 from oversight.store import Store, Transcript
-from oversight.transcript import PROTOCOL, Kind, Message
+from oversight.transcript import PREFERENCE, PROTOCOL, Kind, Message
 
 __all__ = ["find_episode", "print_transcript"]
 
@@ -54,7 +54,7 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
         out.print()
         out.print(tree)
     for message in transcript.messages:
-        if with_prompts or message.kind not in hidden:
+        if with_prompts or (message.kind not in hidden and not _about_versions(message)):
             out.print(_message(message, question.labels))
     for line in checked:
         out.print(line, soft_wrap=True)
@@ -63,6 +63,11 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
         out.print(_styled(f"\nverdict: {_belief(verdict.belief, question.labels)}", "bold"))
     if outcome.failure:
         out.print(plain(f"\nfailed: {outcome.failure}\n{outcome.detail or ''}"))
+
+
+def _about_versions(message: Message) -> bool:
+    """Whether it belongs to choosing the words of a speech."""
+    return any(PREFERENCE in seat for seat in (message.author, *(message.audience or ())))
 
 
 def _checked(transcript: Transcript) -> list[Text]:

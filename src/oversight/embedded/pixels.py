@@ -7,6 +7,7 @@ They are the experiment of Irving, Christiano and Amodei 2018 (arXiv 1805.00899,
 from __future__ import annotations
 
 import json
+import random
 import time
 from abc import abstractmethod
 from typing import Literal, NamedTuple, cast
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from oversight.digest import draw
 from oversight.embedded.classifier import Classifier, trained
 from oversight.embedded.images import Pixel
 from oversight.embedded.minimax import Payoff
@@ -45,11 +47,14 @@ class PixelSettings(ModelSettings):
             debate of r rounds reveals 2r, a consultancy of r rounds r. Up to 4 is fast; 6 takes seconds and
             about a gigabyte per image.
         seed: of the judge's training; None for the experiment's seed.
+        play: how the debater plays, ``exact`` or ``random``: a pixel drawn uniformly from those not revealed, another
+            one for each sample, which is what best-of-n chooses from.
     """
 
     belief: Literal["logprob", "stated"] = "logprob"
     pixels: int = Field(4, ge=1, le=6)
     seed: int | None = None
+    play: Literal["exact", "random"] = "exact"
 
 
 class _PixelModel(ChatModel):
@@ -90,12 +95,12 @@ class _PixelModel(ChatModel):
             wanted = [name for name in request.json_schema.get("properties", {}) if name != "abstain"]
             text = json.dumps(self._over(wanted, sight) | {"abstain": False})
         else:
-            text = self.speak(sight)
+            text = self.speak(sight, draw(request.seat, request.sample, request.messages))
         return embedded_reply(self.settings.model, request, text, started, probs)
 
     @abstractmethod
-    def speak(self, sight: Sight) -> str:
-        """Answer a request in plain words."""
+    def speak(self, sight: Sight, rng: random.Random) -> str:
+        """Answer a request in plain words; ``rng`` is the sample's own."""
 
     @abstractmethod
     def belief(self, sight: Sight) -> NDArray[np.float64]:
@@ -120,7 +125,7 @@ class PixelJudge(_PixelModel):
     sees it; it is deaf to everything else that is said.
     """
 
-    def speak(self, sight: Sight) -> str:
+    def speak(self, sight: Sight, rng: random.Random) -> str:
         """Ask for evidence; a plain reply is never a belief."""
         return "Show me the most telling pixel."
 
@@ -147,9 +152,10 @@ class PixelDebater(_PixelModel):
     def __init__(self, settings: ModelSettings, state: object = None) -> None:
         super().__init__(settings, state)
         self._pixels = cast(PixelSettings, settings).pixels
+        self._random = cast(PixelSettings, settings).play == "random"
         self._solver = Solver(self._judge)
 
-    def speak(self, sight: Sight) -> str:
+    def speak(self, sight: Sight, rng: random.Random) -> str:
         """Reveal a pixel."""
         image = sight.image
         if image is None:
@@ -160,7 +166,10 @@ class PixelDebater(_PixelModel):
         revealed = {pixel.place for pixel in _seen(sight, image)}
         if revealed.issuperset(np.flatnonzero(image).tolist()):
             return f"{claim}; every pixel is on the table."
-        place = self._reveal(sight, image, revealed, side)
+        if self._random:
+            place = rng.choice(sorted(set(np.flatnonzero(image).tolist()) - revealed))
+        else:
+            place = self._reveal(sight, image, revealed, side)
         return f"{claim}: <quote>{Pixel(place, int(image[place]))}</quote>"
 
     def belief(self, sight: Sight) -> NDArray[np.float64]:

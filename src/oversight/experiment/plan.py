@@ -169,7 +169,23 @@ class _Planner:
             if not given:
                 raise self._source.problem(origin, f"role '{role}' has no model")
             cast[role] = tuple(bind(raw, file.seed, self._source, origin) for raw in given)
-        return cast
+        return cast | self._preferences(cast, bound, file.seed)
+
+    def _preferences(
+        self, cast: dict[str, tuple[Binding, ...]], bound: dict[str, Any], seed: int
+    ) -> dict[str, tuple[Binding, ...]]:
+        """The models by whose taste speakers choose their words, where those have no other part in the protocol."""
+        found: dict[str, tuple[Binding, ...]] = {}
+        for role, speakers in cast.items():
+            for settings in (binding.checked()[1] for binding in speakers):
+                other = settings.preferred_by
+                if settings.best_of == 1 or other in cast or other in found:
+                    continue
+                if other not in bound or isinstance(bound[other], list):
+                    message = f"best_of needs one model for role '{other}' (preferred_by){nearest(other, bound)}"
+                    raise self._source.problem(("models", role), message)
+                found[other] = (bind(bound[other], seed, self._source, ("models", other)),)
+        return found
 
     def _read_task(self, raw: dict[str, Any], seed: int, where: KeyPath) -> tuple[str, list[Item], str]:
         key = digest([raw, seed])

@@ -73,6 +73,6 @@ def rehearse(
 
 
 def _as_elicited(binding: Binding) -> ModelSettings:
-    """What a rehearsal needs to know of a model: its name, and how its beliefs are elicited."""
+    """What a rehearsal needs to know of a model: its name, and how it speaks and its beliefs are elicited."""
     settings = binding.checked()[1]
-    return ModelSettings(model=settings.model, belief=settings.belief, belief_samples=settings.belief_samples)
+    return ModelSettings.model_validate(settings.model_dump(include=set(ModelSettings.model_fields)))

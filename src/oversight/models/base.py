@@ -127,6 +127,10 @@ class ModelSettings(BaseModel):
         belief: how beliefs are elicited: ``logprob`` (falls back to ``stated`` where the model gives no token
             probabilities), ``stated``, or ``sampled``.
         belief_samples: how many replies ``sampled`` counts.
+        best_of: how many versions of a speech are drafted; the one said is the one that the model bound to the role
+            ``preferred_by`` finds most favourable to the speaker's side, the first of equals.
+        preferred_by: see ``best_of``. Bind the role to the judge, or to a proxy of it.
+        refine: how often a draft is criticised by its writer and written anew before it is said.
         requests_per_minute, tokens_per_minute: what the provider allows, over all workers and nodes of a run.
         max_concurrency: calls at a time, over all workers; by default as many as there are episodes in flight.
     """
@@ -139,6 +143,9 @@ class ModelSettings(BaseModel):
     model: str
     belief: Literal["logprob", "stated", "sampled"] = "logprob"
     belief_samples: int = Field(5, ge=1)
+    best_of: int = Field(1, ge=1, le=256)
+    preferred_by: str = "judge"
+    refine: int = Field(0, ge=0, le=8)
     requests_per_minute: float | None = Field(None, gt=0)
     tokens_per_minute: float | None = Field(None, gt=0)
     max_concurrency: int | None = Field(None, ge=1)

@@ -1,0 +1,71 @@
+"""Everything that people are told about runs, and how a command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oversight.analysis.faults import faults
+from oversight.analysis.measured import measured
+from oversight.analysis.optimised import optimised
+from oversight.analysis.process import process
+from oversight.analysis.report import Unit, report
+from oversight.analysis.rounds import accuracies, rounds
+from oversight.cli.optimised import print_optimised
+from oversight.cli.output import Format, err, plain
+from oversight.cli.process import print_process
+from oversight.cli.report import print_faults, print_report
+from oversight.cli.rounds import print_rounds
+from oversight.engine.drive import Driven
+from oversight.errors import StopReason
+from oversight.store import Store
+
+__all__ = ["ended", "print_runs"]
+
+DONE, SOME_FAILED, REFUSED, OVER_BUDGET, INTERRUPTED = 0, 1, 2, 3, 130
+
+_STOPPED = {
+    StopReason.BUDGET: OVER_BUDGET,
+    StopReason.UNPRICED: OVER_BUDGET,
+    StopReason.REFUSED: REFUSED,
+    StopReason.UNREACHABLE: SOME_FAILED,
+    StopReason.STORE: SOME_FAILED,
+}
+
+_LISTED_FAILURES = 5
+
+
+def print_runs(
+    store: Store,
+    runs: Sequence[str] = (),
+    form: Format = Format.TABLE,
+    *,
+    by: Sequence[str] | None = None,
+    unit: Unit | None = None,
+    measures: bool = False,
+) -> None:
+    """Print the report on some runs, by default all; for people who chose no columns, all that goes with it."""
+    found = measured(store, runs) if measures else None
+    print_report(report(store, runs, by=by, unit=unit), form, found)
+    if form is Format.TABLE and not by:
+        print_report(report(store, runs, unit=unit, detail=True), form)
+        print_faults(faults(store, runs))
+        print_process(process(store, runs))
+        print_optimised(optimised(store, runs))
+        print_rounds(rounds(store, runs), accuracies(store, runs))
+
+
+def ended(driven: Driven[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> int:
+    """Say what went wrong, a few failures of many, and give the exit code."""
+    for episode, where, outcome in failed[:_LISTED_FAILURES]:
+        reason = (outcome.detail or "").strip().splitlines()
+        err.print(plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"))
+    if len(failed) > _LISTED_FAILURES:
+        err.print(plain(f"and {len(failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
+    if driven.interrupted:
+        err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
+        return INTERRUPTED
+    if driven.stopped:
+        err.print(plain(f"stopped: {driven.stopped}; every completed call is kept"), soft_wrap=True)
+        return _STOPPED[driven.stopped.reason]
+    return SOME_FAILED if failed else DONE
