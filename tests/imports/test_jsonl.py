@@ -326,7 +326,7 @@ lines = st.fixed_dictionaries(
         "question": nasty_text,
         "answers": st.tuples(nasty_text, nasty_text).map(lambda two: [f"1{two[0]}", f"2{two[1]}"]),
         "gold": st.integers(0, 1),
-        "protocol": nasty_text,
+        "protocol": nasty_text.filter(bool),
         "verdict": verdicts,
         "messages": st.lists(messages, min_size=1, max_size=4),
     },
