@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oversight.belief import Belief
 from oversight.models.base import CallRecord
 from oversight.protocol import Assignment
 from oversight.question import Question
 from oversight.transcript import Message
-from oversight.verdict import Verdict
+from oversight.verdict import Annotation, Verdict
 
-__all__ = ["EpisodeOutcome", "EpisodeSpec", "Judgement", "Side"]
+__all__ = ["EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "Side", "is_person"]
+
+Mode = Literal["stepped", "at the end", "steps"]
+"""How a person judged: a belief after each turn, one at the end, or by labelling the steps of a solution."""
+
+_PERSON = re.compile(r"[a-z][a-z0-9-]{2,39}")
 
 
 class EpisodeSpec(BaseModel):
@@ -100,18 +106,44 @@ class EpisodeOutcome(BaseModel):
     detail: str | None = None
 
 
-class Judgement(BaseModel):
-    """What another judge made of a stored transcript.
+def is_person(name: str) -> bool:
+    """Whether ``name`` can be a person's anonymous id: 3 to 40 lower-case letters, digits and hyphens."""
+    return _PERSON.fullmatch(name) is not None
+
+
+class Held(BaseModel):
+    """What a person believed after one part of a transcript.
 
     Attributes:
-        judgement_id: of the judge and the transcript, and of how many failed attempts went before.
+        part: which part, from 0.
+        probs: in the order presented; None: could not tell yet.
+        seconds: from the moment at which the part was first shown.
+        resumed: how often it was shown again after a break (a reload, a dropped connection).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    part: int = Field(ge=0)
+    probs: tuple[float, ...] | None
+    seconds: float = Field(ge=0)
+    resumed: int = Field(0, ge=0)
+
+
+class Judgement(BaseModel):
+    """What another judge, a model or a person, made of a stored transcript.
+
+    Attributes:
+        judgement_id: of the judge and the transcript, and for a model of how many failed attempts went before.
         episode_id, attempt: the transcript's.
-        kind: whether a model judged or a person, whose name is then an anonymous one.
-        judge, settings: the model, or how the person judged.
-        belief: set exactly when ``status`` is ``judged``.
+        kind: whether a model judged or a person, who then goes by an anonymous name.
+        judge: the model, or the person.
+        settings: the model's; of a person's session whatever may have made a difference.
+        belief: set exactly when ``status`` is ``judged`` and answers, not steps, were judged.
         seconds: how long it took, if that is known.
+        calls: the model's; none if ``calls_known`` is false, because nobody recorded them.
+        mode, beliefs: of a person who judged here; a published judgement has none.
+        labels: what a person said of a solution's steps, in the form of an overseer's annotations.
         explanation: what the judge wrote about it.
-        calls: the model's; none if ``calls_known`` is false, because a person judged or nobody recorded them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,5 +161,21 @@ class Judgement(BaseModel):
     detail: str | None = None
     seconds: float | None
     explanation: str | None = None
-    calls: tuple[CallRecord, ...]
+    calls: tuple[CallRecord, ...] = ()
     calls_known: bool = True
+    mode: Mode | None = None
+    beliefs: tuple[Held, ...] = ()
+    labels: tuple[Annotation, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_what_its_kind_gives(self) -> Self:
+        if self.kind == "model" and self.mode is not None:
+            raise ValueError("a model judges in no mode")
+        if self.mode is not None:
+            if not is_person(self.judge):
+                raise ValueError("a person goes by 3 to 40 lower-case letters, digits and hyphens")
+            if self.status != "judged" or self.calls or (self.belief is None) != (self.mode == "steps"):
+                raise ValueError("a person gives a verdict or labels steps, and calls no model")
+        if bool(self.labels) != (self.mode == "steps"):
+            raise ValueError("exactly who labels steps has labels")
+        return self

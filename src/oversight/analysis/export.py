@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
@@ -52,21 +55,29 @@ class _Checked(NamedTuple):
     transcript: Transcript
     solution: dict[str, Any]
     steps: list[dict[str, Any]]
+    labeller: str
+    labelled_at: datetime
+    seconds: float | None = None
 
 
-def export(store: Store, run: str, form: ExportForm) -> Export:
+def export(store: Store, run: str, form: ExportForm, by: str | None = None) -> Export:
     """Everything of one run that may be published, in one of the forms.
+
+    With ``by``, the anonymous id of a person, the step labels are that person's and not the overseer's.
 
     Questions whose task is restricted (`oversight.tasks.base.Task`) are left out of every form. Episodes are read
     a page at a time, so that a run of any size fits into memory.
 
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run, nobody of that id labelled steps of it, or episodes are asked for by somebody.
     """
     known = store.arrow("SELECT DISTINCT run_id FROM runs ORDER BY run_id")["run_id"].to_pylist()
     if run not in known:
         raise UsageError(f"there is no run '{run}' in the store{nearest(run, known)}")
+    people = _people(store, run, form, by)
     wanted = store.arrow(_ENDED if form == "episodes" else _LABELLED, [run]).to_pylist()
+    if by is not None:
+        wanted = [row for row in store.arrow(_ENDED, [run]).to_pylist() if row["episode_id"] in people]
     # What is not known to be free is not published.
     free = [(row["episode_id"], row["attempt"]) for row in wanted if row["restricted"] is False]
     secret = {row["question_key"] for row in wanted if row["restricted"] is not False}
@@ -76,7 +87,7 @@ def export(store: Store, run: str, form: ExportForm) -> Export:
             if form == "episodes":
                 yield _episode(run, transcript)
             else:
-                for checked in _checked(transcript):
+                for checked in people[transcript.spec.episode_id](transcript) if by else _checked(transcript):
                     yield from _prm800k(checked) if form == "prm800k" else _trl_steps(checked, exported)
 
     return Export(rows, len(wanted), len(wanted) - len(free), len(secret))
@@ -97,6 +108,41 @@ _LABELLED = _ENDED.replace(
     )
     ORDER BY""",
 )
+
+
+def _people(
+    store: Store, run: str, form: ExportForm, by: str | None
+) -> dict[str, Callable[[Transcript], Iterator[_Checked]]]:
+    """Episode -> what reads a person's labels of its solutions; empty if nobody is named."""
+    if by is None:
+        return {}
+    if form == "episodes":
+        raise UsageError("--by is for step labels: episodes are nobody's")
+    rows = store.arrow(_BY_PEOPLE, [run]).to_pylist()
+    there = sorted({row["judge"] for row in rows})
+    if by not in there:
+        raise UsageError(f"--by {by}: nobody of that id labelled steps of run {run}{nearest(by, there)}")
+    said: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["judge"] == by:
+            said.setdefault(row["episode_id"], []).append(row)
+    return {episode: partial(_checked_by, those) for episode, those in said.items()}
+
+
+_BY_PEOPLE = """
+SELECT judge, episode_id, labels, judged_at, seconds
+FROM judgements
+WHERE kind = 'human' AND labels IS NOT NULL AND episode_id IN (SELECT episode_id FROM plan WHERE run_id = ?)
+ORDER BY judged_at
+"""
+
+
+def _checked_by(rows: list[dict[str, Any]], transcript: Transcript) -> Iterator[_Checked]:
+    """The solutions of an episode that one person labelled."""
+    for row in rows:
+        notes = [(note["kind"], note["data"]) for note in json.loads(row["labels"])]
+        for checked in _labelled(transcript, notes):
+            yield checked._replace(labeller=row["judge"], labelled_at=row["judged_at"], seconds=row["seconds"])
 
 
 def _episode(run: str, transcript: Transcript) -> dict[str, Any]:
@@ -133,13 +179,20 @@ def _checked(transcript: Transcript) -> Iterator[_Checked]:
     # In JSON's terms: what a protocol notes may hold numbers that JSON lacks, which become null.
     verdict = transcript.outcome.verdict
     notes = [(note.kind, note.model_dump(mode="json")["data"]) for note in (verdict.annotations if verdict else ())]
+    return _labelled(transcript, notes)
+
+
+def _labelled(transcript: Transcript, notes: list[tuple[str, dict[str, Any]]]) -> Iterator[_Checked]:
+    """Solutions with their labels, from what was noted of them."""
+    spec = transcript.spec
+    overseer, at = spec.judge or spec.protocol, transcript.outcome.started_at
     labels: dict[int, list[dict[str, Any]]] = {}
     for kind, data in notes:
         if kind == "step" and {"solution", "step", "label", "text"} <= data.keys():
             labels.setdefault(data["solution"], []).append(data)
     for kind, data in notes:
         if kind == "solution" and (steps := labels.pop(data.get("solution", -1), [])):
-            yield _Checked(transcript, data, sorted(steps, key=lambda step: int(step["step"])))
+            yield _Checked(transcript, data, sorted(steps, key=lambda step: int(step["step"])), overseer, at)
 
 
 _RATINGS = {"correct": 1, "neutral": 0, "incorrect": -1}
@@ -150,15 +203,16 @@ def _prm800k(checked: _Checked) -> Iterator[dict[str, Any]]:
 
     A step whose label could not be read has the rating null and is flagged. ``finish_reason`` is ``found_error``
     where a step is labelled incorrect, ``give_up`` where a label is missing, otherwise ``solution``: the overseer
-    went through to the end. ``pre_generated_steps`` are the whole solution, null if the rest of it is not stored.
+    went through to the end. ``total_time`` is in milliseconds, and known of people only. ``pre_generated_steps`` are
+    the whole solution, null if the rest of it is not stored.
     """
     spec, solution = checked.transcript.spec, checked.solution
     question, answer = spec.question, solution.get("answer")
     labels = [step["label"] for step in checked.steps]
     last = len(labels) - 1
     yield {
-        "labeler": spec.judge or spec.protocol,
-        "timestamp": checked.transcript.outcome.started_at.isoformat(),
+        "labeler": checked.labeller,
+        "timestamp": checked.labelled_at.isoformat(),
         "generation": None,
         "is_quality_control_question": False,
         "is_initial_screening_question": False,
@@ -186,7 +240,7 @@ def _prm800k(checked: _Checked) -> Iterator[dict[str, Any]]:
                 }
                 for place, step in enumerate(checked.steps)
             ],
-            "total_time": None,
+            "total_time": None if checked.seconds is None else round(1000 * checked.seconds),
             "finish_reason": (
                 "found_error" if "incorrect" in labels else "solution" if set(labels) <= set(_RATINGS) else "give_up"
             ),

@@ -18,13 +18,14 @@ __all__ = ["THRESHOLD", "Accepted", "Checks", "ProcessRow", "accepted", "process
 THRESHOLD = 0.5
 """The score from which a solution is accepted, unless told otherwise."""
 
-_ARM = ["run_id", "arm_no", "arm"]
+_ARM = ["run_id", "arm_no", "arm", "labeller"]
 
 
 class Checks(NamedTuple):
     """What overseers said, as two frames: see `oversight.measures.step_labels`.
 
-    Both also have the columns ``run_id``, ``arm_no`` and ``arm``.
+    Both also have the columns ``run_id``, ``arm_no``, ``arm`` and ``labeller``, which is '' for the overseer and
+    the anonymous id of a person who labelled solutions afterwards.
     """
 
     solutions: pd.DataFrame
@@ -51,6 +52,8 @@ class ProcessRow(BaseModel):
 
     Attributes:
         run, arm: what the row is about.
+        labeller: the person whose labels these are; None: the overseer's own. What choosing among solutions comes
+            to is not told of people, who label one solution at a time.
         episodes: judged episodes in which solutions were checked.
         solutions: how many were.
         unscored: of these, those without a score or without an answer.
@@ -75,6 +78,7 @@ class ProcessRow(BaseModel):
 
     run: str
     arm: str
+    labeller: str | None = None
     episodes: int
     solutions: int
     unscored: int
@@ -99,7 +103,7 @@ class ProcessRow(BaseModel):
 
 
 def process(store: Store, runs: Sequence[str] = (), *, threshold: float = THRESHOLD) -> list[ProcessRow]:
-    """One row for each arm of some runs, by default of all, whose episodes checked solutions."""
+    """One row for each arm of some runs, by default of all, and for each person, whose labels there are."""
     checks = read_checks(store, runs)
     if checks.solutions.empty:
         return []
@@ -107,9 +111,14 @@ def process(store: Store, runs: Sequence[str] = (), *, threshold: float = THRESH
     steps = {key: part for key, part in checks.steps.groupby(_ARM)}
     rows = []
     for key, part in checks.solutions.groupby(_ARM):
-        run, _, arm = map(str, key)
-        rows.append(_row(run, arm, part, steps.get(key, checks.steps.iloc[:0]), costs.get((run, arm)), threshold))
+        run, _, arm, person = map(str, key)
+        cost = None if person else costs.get((run, arm))
+        row = _row(run, arm, part, steps.get(key, checks.steps.iloc[:0]), cost, threshold)
+        rows.append(row.model_copy(update={"labeller": person, **_NOT_OF_PEOPLE}) if person else row)
     return rows
+
+
+_NOT_OF_PEOPLE = {"best_of": (), "final_error": None, "trace_error": None, "nothing_chosen": 0}
 
 
 def accepted(solutions: pd.DataFrame, cost_usd: float | None, threshold: float = THRESHOLD) -> Accepted:
@@ -124,7 +133,7 @@ def accepted(solutions: pd.DataFrame, cost_usd: float | None, threshold: float =
 
 
 def read_checks(store: Store, runs: Sequence[str] = ()) -> Checks:
-    """What the overseers of some runs' judged episodes said, by default of all runs.
+    """What the overseers of some runs' judged episodes said, and people afterwards, by default of all runs.
 
     The truth about steps is known for the solutions that came with a question, if its task has it. Annotations
     of the same kinds with other contents, which a plugin may have, are left out.
@@ -147,7 +156,7 @@ _QUERY = """
 WITH noted AS (
     SELECT
         outcomes.run_id, outcomes.arm_no, outcomes.arm, outcomes.episode_id, outcomes.question_key,
-        outcomes.answer_order, annotations.kind, annotations.idx,
+        outcomes.answer_order, labeller, checks.kind, checks.idx,
         TRY_CAST(data->>'solution' AS INTEGER) AS solution,
         TRY_CAST(data->>'step' AS INTEGER) AS step,
         data->>'label' AS label,
@@ -156,9 +165,8 @@ WITH noted AS (
         TRY_CAST(data->>'labelled' AS INTEGER) AS labelled,
         data->>'writer' AS writer
     FROM outcomes
-    JOIN annotations
-        ON annotations.episode_id = outcomes.episode_id AND annotations.attempt = outcomes.attempt
-    WHERE outcomes.status = 'judged' AND annotations.verdict AND annotations.kind IN ('step', 'solution')
+    JOIN checks ON checks.episode_id = outcomes.episode_id AND checks.attempt = outcomes.attempt
+    WHERE outcomes.status = 'judged'
         AND (len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], outcomes.run_id))
 )
 SELECT
@@ -174,9 +182,9 @@ WHERE solution >= 0 AND CASE
     ELSE step >= 0 AND label IN ('correct', 'neutral', 'incorrect', 'unparsable')
 END
 QUALIFY kind = 'step' OR row_number() OVER (
-    PARTITION BY noted.run_id, noted.episode_id, kind, solution ORDER BY idx
+    PARTITION BY noted.run_id, noted.episode_id, labeller, kind, solution ORDER BY idx
 ) = 1
-ORDER BY noted.run_id, arm_no, noted.episode_id, solution, step
+ORDER BY noted.run_id, arm_no, labeller, noted.episode_id, solution, step
 """
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from oversight.measures.intervals import mean_difference, proportion
 from oversight.store import Store
 
-__all__ = ["RejudgedRow", "rejudged"]
+__all__ = ["RejudgedRow", "rejudged", "rejudged_by_people"]
 
 
 class RejudgedRow(BaseModel):
     """One judge on one arm's transcripts.
 
     Attributes:
-        run, arm, judge: what the row is about; ``first_judge`` decided when the transcripts were made.
+        run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made.
+        mode: how a person judged; None for models.
+        people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
         n: transcripts with a verdict of both that count (not void, nobody abstained).
         n_failed, n_abstained: judgements of this judge that are not part of ``n``.
         accuracy: share in which the right answer alone got the highest probability.
@@ -31,8 +36,11 @@ class RejudgedRow(BaseModel):
 
     run: str
     arm: str
+    kind: Literal["model", "human"] = "model"
     judge: str
     first_judge: str | None
+    mode: str | None = None
+    people: int = 0
     n: int
     n_failed: int
     n_abstained: int
@@ -51,15 +59,33 @@ class RejudgedRow(BaseModel):
 
 
 def rejudged(store: Store, run: str) -> list[RejudgedRow]:
-    """Every judge, human or model, that judged a run's transcripts afterwards, arm by arm."""
+    """Every judge, human or model, that judged a run's transcripts afterwards, arm by arm.
+
+    Where several people judged an arm in the same way, a row on all of them follows theirs.
+    """
     frame = store.sql(
         """
-        SELECT * FROM rejudged WHERE run_id = ? ORDER BY arm_no, judge, settings::VARCHAR, episode_id
+        SELECT * FROM rejudged WHERE run_id = ? ORDER BY arm_no, kind DESC, judge, settings::VARCHAR, episode_id
         """,
         [run],
     )
-    groups = frame.groupby(["arm", "judge", "settings"], sort=False, dropna=False)
-    return [_row(run, part) for _, part in groups]
+    rows = []
+    for _, arm in frame.groupby("arm", sort=False):
+        rows += [_row(run, part) for _, part in arm.groupby(["kind", "judge", "settings"], sort=False, dropna=False)]
+        people = arm[arm["kind"] == "human"]
+        rows += [_row(run, part) for _, part in people.groupby("settings", sort=False) if part["judge"].nunique() > 1]
+    return rows
+
+
+def rejudged_by_people(store: Store, runs: Sequence[str] = ()) -> list[RejudgedRow]:
+    """What people judged of some runs, by default of all."""
+    query = """
+        SELECT run_id FROM rejudged
+        WHERE kind = 'human' AND (len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], run_id))
+        GROUP BY run_id ORDER BY run_id
+    """
+    found = [row["run_id"] for row in store.arrow(query, [list(runs), list(runs)]).to_pylist()]
+    return [row for run in found for row in rejudged(store, run) if row.kind == "human"]
 
 
 def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
@@ -67,16 +93,21 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
     failed = part["status"] == "failed"
     both = part[~void & ~abstained & ~failed & part["first_correct"].notna()]
     first = part.iloc[0]
+    human = bool(first["kind"] == "human")
+    people = int(part["judge"].nunique()) if human else 0
     row = RejudgedRow(
         run=run,
         arm=first["arm"],
-        judge=first["judge"],
+        kind=first["kind"],
+        judge=f"{people} people" if people > 1 else first["judge"],
         first_judge=first["first_judge"],
+        mode=first["mode"] if human else None,
+        people=people,
         n=len(both),
         n_failed=int(failed.sum()),
         n_abstained=int((abstained & ~failed).sum()),
         calls=int(part["calls"].fillna(0).sum()),
-        cost_usd=None if part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
+        cost_usd=None if human or part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
     )
     if both.empty:
         return row

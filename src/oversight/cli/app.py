@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from oversight.cli.dashboard import dashboard
 from oversight.cli.output import Format, err, out, plain, print_frame
 
 __all__ = ["app"]
@@ -55,7 +56,6 @@ def run(
     from oversight.cli.progress import say, watch
     from oversight.cli.summary import ended, print_runs
     from oversight.engine.run import RunSettings, run_experiment
-    from oversight.store import open_store
 
     settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay)
     result = run_experiment(
@@ -200,12 +200,13 @@ def export(
     store: _Store = _STORE,
     output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to stdout.")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite the file if it exists.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="ID", help="The step labels of this person.")] = None,
 ) -> None:
     """Write a run's episodes or step labels as JSON lines, without questions that must not be published."""
     from oversight.cli.export import write_export
     from oversight.store import open_store
 
-    write_export(open_store(store), run, form, output, force=force)
+    write_export(open_store(store), run, form, output, force=force, by=by)
 
 
 @app.command()
@@ -229,6 +230,8 @@ def tasks(
 
     show_task(name) if name else list_plugins(Task)
 
+
+app.command()(dashboard)
 
 new = typer.Typer(help="Start something of your own.", rich_markup_mode=None)
 app.add_typer(new, name="new")

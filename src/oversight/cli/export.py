@@ -18,15 +18,17 @@ from oversight.store import Store
 __all__ = ["write_export"]
 
 
-def write_export(store: Store, run: str, form: ExportForm, output: Path | None, *, force: bool) -> None:
-    """Write one line of JSON for each row, to a file or to stdout.
+def write_export(
+    store: Store, run: str, form: ExportForm, output: Path | None, *, force: bool, by: str | None = None
+) -> None:
+    """Write one line of JSON for each row, to a file or to stdout; ``by`` names the person whose labels are wanted.
 
     Raises:
         UsageError: there is no such run, or the file is there already or cannot be written.
     """
     if output is not None and output.exists() and not force:
         raise UsageError(f"--output {output}: there is such a file already; --force overwrites it")
-    exported = export(store, run, form)
+    exported = export(store, run, form, by)
     written = 0
     try:
         with _opened(output) as target:

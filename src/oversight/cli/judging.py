@@ -1,9 +1,10 @@
-"""``oversight rejudge``: reading the judge's settings, and printing what it made of the transcripts."""
+"""Judges of stored transcripts: reading a model's settings, and printing what models and people made of them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from oversight.analysis.rejudged import RejudgedRow
 from oversight.cli.output import Format, out, plain, print_frame
 from oversight.errors import UsageError
 
-__all__ = ["print_rejudged", "settings_of"]
+__all__ = ["print_people", "print_rejudged", "settings_of"]
 
 
 def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
@@ -45,6 +46,25 @@ def print_rejudged(rows: Sequence[RejudgedRow], form: Format) -> None:
         out.print(plain(f"Intervals: {'; '.join(methods) or 'none'}. Differences are paired by transcript."))
 
 
+def print_people(rows: Sequence[RejudgedRow]) -> None:
+    """Print how people judged beside the judges who heard the transcripts first; nothing where nobody did."""
+    for run, those in groupby(rows, key=lambda row: row.run):
+        out.print(plain(f"\nPeople who judged transcripts of run {run}, beside the judge who heard them first."))
+        columns = ["arm", "judge", "asked", "n", "accuracy [95 %]", "first judge", "difference [95 %]", "agree"]
+        listed = list(those)
+        abstained = any(row.n_abstained for row in listed)
+        print_frame(
+            [*columns, *(["abstained"] if abstained else [])],
+            [
+                [*(cells := _cells(row))[:2], row.mode or "", *cells[2:7], *([row.n_abstained] if abstained else [])]
+                for row in listed
+            ],
+            Format.TABLE,
+        )
+        methods = sorted({row.interval for row in listed if row.interval})
+        out.print(plain(f"Agree: both right, or both not. Intervals: {'; '.join(methods) or 'none'}."))
+
+
 def _cells(row: RejudgedRow) -> list[str]:
     return [
         row.arm,
@@ -57,5 +77,5 @@ def _cells(row: RejudgedRow) -> list[str]:
         else f"{row.difference:+.3f} [{row.difference_low:+.3f}, {row.difference_high:+.3f}]",
         "" if row.agreement is None else f"{row.agreement:.3f}",
         str(row.n_failed),
-        "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
+        "" if row.people else "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
     ]

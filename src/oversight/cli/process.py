@@ -26,7 +26,7 @@ def print_process(rows: Sequence[ProcessRow]) -> None:
 def _first_errors(rows: Sequence[ProcessRow], of: str) -> None:
     cells = [
         [
-            row.arm,
+            _who(row),
             f"{_n(row.on_erroneous)} + {_n(row.on_correct)}",
             row.on_erroneous,
             row.on_correct,
@@ -42,7 +42,7 @@ def _first_errors(rows: Sequence[ProcessRow], of: str) -> None:
 
 def _labels(rows: Sequence[ProcessRow], of: str) -> None:
     cells = [
-        [row.arm, _n(row.step_accuracy), row.step_accuracy, row.step_f1, row.step_negative_f1, row.step_unparsable]
+        [_who(row), _n(row.step_accuracy), row.step_accuracy, row.step_f1, row.step_negative_f1, row.step_unparsable]
         for row in rows
     ]
     columns = ["arm", "steps", "labelled right [95 %]", "F1 right [95 %]", "F1 wrong [95 %]", "unparsable"]
@@ -89,6 +89,10 @@ def _print(title: str, columns: list[str], cells: Sequence[Sequence[object]], no
 
 def _shown(cell: object) -> object:
     return cell.text() if isinstance(cell, Measured) else cell
+
+
+def _who(row: ProcessRow) -> str:
+    return f"{row.arm}, labels of {row.labeller}" if row.labeller else row.arm
 
 
 def _n(share: Measured | None) -> int:

@@ -9,8 +9,10 @@ from oversight.analysis.faults import faults
 from oversight.analysis.measured import measured
 from oversight.analysis.optimised import optimised
 from oversight.analysis.process import process
+from oversight.analysis.rejudged import rejudged_by_people
 from oversight.analysis.report import Unit, report
 from oversight.analysis.rounds import accuracies, rounds
+from oversight.cli.judging import print_people
 from oversight.cli.optimised import print_optimised
 from oversight.cli.output import Format, err, plain
 from oversight.cli.process import print_process
@@ -51,6 +53,7 @@ def print_runs(
         print_report(report(store, runs, unit=unit, detail=True), form)
         print_faults(faults(store, runs))
         print_process(process(store, runs))
+        print_people(rejudged_by_people(store, runs))
         print_optimised(optimised(store, runs))
         print_rounds(rounds(store, runs), accuracies(store, runs))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +19,10 @@ from oversight.engine.drive import Driven, drive
 from oversight.engine.planned import RunSettings, gate_settings, prepared, stopped_by_signals
 from oversight.engine.worker import Bundle, ModelPool, guarded
 from oversight.episode import Episode
-from oversight.errors import UsageError
+from oversight.errors import ProtocolError, UsageError
 from oversight.experiment.plan import bind
 from oversight.experiment.source import Source
+from oversight.heard import heard_by_judge
 from oversight.models.base import CallRecord, ChatModel
 from oversight.models.binding import Binding
 from oversight.record import Judgement
@@ -29,7 +30,6 @@ from oversight.registry import nearest
 from oversight.seat import Seat
 from oversight.store import Store, StoreWriter, Transcript, as_json, open_store
 from oversight.templates import Templates
-from oversight.transcript import Kind, Message
 from oversight.verdict import Verdict
 
 __all__ = ["Rejudged", "rejudge"]
@@ -48,7 +48,6 @@ WHERE outcomes.run_id = ? AND outcomes.status = 'judged'
 GROUP BY outcomes.episode_id, outcomes.attempt
 ORDER BY outcomes.episode_id
 """
-_PRIVATE = frozenset({Kind.THOUGHT, Kind.BELIEF, Kind.FORM, Kind.VERDICT})
 
 
 class _Job(NamedTuple):
@@ -164,34 +163,16 @@ class _Judging:
 
 async def _verdict(transcript: Transcript, model: ChatModel, calls: list[CallRecord]) -> Verdict:
     """The verdict of ``model`` in the seat of the judge who decided."""
-    messages = transcript.messages
-    place = max(idx for idx, message in enumerate(messages) if message.kind is Kind.VERDICT)
-    seat = messages[place].author
-    asked = max(idx for idx in range(place) if _asks(messages[idx], seat))
+    seat, asked, messages = heard_by_judge(transcript.messages)
+    if asked is None:
+        raise ProtocolError("nobody asked this transcript's judge for its verdict: there is nothing to ask another")
     spec = transcript.spec
     episode = Episode(spec.question, templates=Templates({}), cast={}, seed=spec.seed, repeat=spec.repeat)
-    episode.add(*_heard(messages[:asked], seat))
+    episode.add(*messages)
     caller = Caller(model, seat, "judge", spec.repeat, calls)
     judge = Seat(episode, seat, caller, spec.question.labels)
-    words = without_instruction(messages[asked].text, spec.question.labels)
-    return await judge.decide_on(words, messages[asked].turn)
-
-
-def _heard(messages: Sequence[Message], seat: str) -> list[Message]:
-    """What was said, without the judge's private replies and what the protocol asked for them."""
-    heard: list[Message] = []
-    for message in messages:
-        if message.author == seat and message.kind in _PRIVATE:
-            last = max((idx for idx, each in enumerate(heard) if _asks(each, seat)), default=None)
-            if last is not None:
-                del heard[last]
-        else:
-            heard.append(message)
-    return heard
-
-
-def _asks(message: Message, seat: str) -> bool:
-    return message.kind is Kind.REQUEST and message.audience == (seat,)
+    words = without_instruction(asked.text, spec.question.labels)
+    return await judge.decide_on(words, asked.turn)
 
 
 def _seed(store: Store, run_id: str) -> int:

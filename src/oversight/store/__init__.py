@@ -1,10 +1,27 @@
 """The store: one DuckDB file per directory, written by one process and read by any number."""
 
 from oversight.store.access import Parameter
+from oversight.store.delivery import deliver
+from oversight.store.ledger import Entry, Ledger, LedgerError, Sitting
 from oversight.store.reader import Store, open_store
 from oversight.store.rows import RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
 from oversight.store.transcript import Transcript
 from oversight.store.writer import StoreWriter
 
-__all__ = ["VERSION", "Parameter", "RunEvent", "RunRow", "Store", "StoreWriter", "Transcript", "as_json", "open_store"]
+__all__ = [
+    "VERSION",
+    "Entry",
+    "Ledger",
+    "LedgerError",
+    "Parameter",
+    "RunEvent",
+    "RunRow",
+    "Sitting",
+    "Store",
+    "StoreWriter",
+    "Transcript",
+    "as_json",
+    "deliver",
+    "open_store",
+]

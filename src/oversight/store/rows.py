@@ -115,17 +115,19 @@ def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dic
 
 
 def judgement_row(judgement: Judgement) -> Row:
-    """The row of ``judgements`` that a judgement makes."""
+    """The row of ``judgements`` that a judgement makes; a person's has no price."""
     belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is Origin.MADE]
     known = [cost for cost in costs if cost is not None]
     priced = judgement.calls_known and len(known) == len(costs)
     return {
-        **judgement.model_dump(exclude={"settings", "belief", "calls", "calls_known"}),
+        **judgement.model_dump(exclude={"settings", "belief", "calls", "calls_known", "beliefs", "labels"}),
         "settings": as_json(judgement.settings),
+        "beliefs": as_json([held.model_dump() for held in judgement.beliefs]) if judgement.beliefs else None,
+        "labels": as_json([note.model_dump() for note in judgement.labels]) if judgement.labels else None,
         "probs": None if belief is None else belief.probs,
         "source": None if belief is None else belief.source,
         "calls": len(costs) if judgement.calls_known else None,
-        "cost_usd": sum(known) if priced else None,
+        "cost_usd": sum(known) if priced and judgement.kind == "model" else None,
     }
 
 

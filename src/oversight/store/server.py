@@ -3,6 +3,9 @@
 A connection carries one query: a line of JSON ``[sql, params]`` in; out come a byte that says what follows
 (`TABLE` or `REFUSED`), its length, and the Arrow stream or the error's text. A connection that ends before
 that means that the writer is going, and that the reader should look at the file.
+
+The one thing that others may add are people's judgements: a line ``{"judgements": […]}``, each of which must be
+a valid record of a person's. `DONE` comes back when they are in the database.
 """
 
 from __future__ import annotations
@@ -16,23 +19,29 @@ import struct
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from socket import SHUT_RDWR, socket
+from socket import AF_UNIX, SHUT_RDWR, socket
 
 import duckdb
 import pyarrow as pa
+from pydantic import ValidationError
 
 from oversight.errors import StoreError
+from oversight.record import Judgement
 from oversight.store.access import one_line, run_select
 
-__all__ = ["HEADER", "REFUSED", "SOCKET", "TABLE", "QueryServer", "socket_path"]
+__all__ = ["DONE", "HEADER", "REFUSED", "SOCKET", "TABLE", "Accept", "QueryServer", "answers", "socket_path"]
 
 SOCKET = "oversight.sock"
 """The socket's file name in a store directory; a symbolic link where the path is too long for a socket."""
 
 HEADER = struct.Struct("!cQ")
-TABLE, REFUSED = b"T", b"E"
+TABLE, REFUSED, DONE = b"T", b"E", b"D"
+
+Accept = Callable[[Sequence[Judgement]], None]
+"""What stores judgements that others bring."""
 
 # The system allows 107 bytes, and some allow 103.
 _LONGEST_PATH = 100
@@ -48,25 +57,33 @@ def socket_path(directory: Path) -> Path:
     return path
 
 
-class QueryServer:
-    """Answers queries from its own threads until it is closed."""
+def answers(directory: Path) -> bool:
+    """Whether somebody who holds the store in ``directory`` answers others, and so means to stay."""
+    with socket(AF_UNIX) as client, suppress(OSError):
+        client.connect(str(socket_path(directory)))
+        return True
+    return False
 
-    def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection) -> None:
+
+class QueryServer:
+    """Answers queries, and takes judgements, from its own threads until it is closed."""
+
+    def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection, accept: Accept) -> None:
         self._entry = directory / SOCKET
         self._folder: Path | None = None
         self._entry.unlink(missing_ok=True)  # whoever left it is dead: this process holds the database's lock
-        self._server = self._bound(con)
+        self._server = self._bound(con, accept)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="oversight-store", daemon=True
         )
         self._thread.start()
 
-    def _bound(self, con: duckdb.DuckDBPyConnection) -> _Server:
+    def _bound(self, con: duckdb.DuckDBPyConnection, accept: Accept) -> _Server:
         if len(os.fsencode(self._entry)) <= _LONGEST_PATH:
             with suppress(OSError):  # some shared folders hold no sockets
-                return _Server(self._entry, con)
+                return _Server(self._entry, con, accept)
         self._folder = Path(tempfile.mkdtemp(prefix="oversight-"))  # nobody else may enter it
-        server = _Server(self._folder / SOCKET, con)
+        server = _Server(self._folder / SOCKET, con, accept)
         self._entry.symlink_to(self._folder / SOCKET)
         return server
 
@@ -87,7 +104,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 128
     daemon_threads = False  # so that closing joins them
 
-    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection, accept: Accept) -> None:
+        self.accept = accept
         self._root = con.cursor()  # the writer's own connection may be busy when a client comes
         self._guard = threading.Lock()
         self._clients: dict[socket, duckdb.DuckDBPyConnection] = {}
@@ -140,16 +158,20 @@ class _Handler(socketserver.StreamRequestHandler):
         if (cursor := self.server.cursor_for(self.connection)) is None:
             return
         try:
-            kind, body = _answer(cursor, self.rfile.readline())
+            kind, body = _answer(cursor, self.server.accept, self.rfile.readline())
             self.wfile.write(HEADER.pack(kind, body.size))
             self.wfile.write(body)
         finally:
             self.server.release(self.connection)
 
 
-def _answer(cursor: duckdb.DuckDBPyConnection, line: bytes) -> tuple[bytes, pa.Buffer]:
+def _answer(cursor: duckdb.DuckDBPyConnection, accept: Accept, line: bytes) -> tuple[bytes, pa.Buffer]:
     try:
-        sql, params = json.loads(line)
+        request = json.loads(line)
+        if isinstance(request, dict):
+            accept(_judgements(request))
+            return DONE, pa.py_buffer(b"")
+        sql, params = request
         table = run_select(cursor, sql, params)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as stream:
@@ -159,3 +181,21 @@ def _answer(cursor: duckdb.DuckDBPyConnection, line: bytes) -> tuple[bytes, pa.B
         return REFUSED, pa.py_buffer(str(error).encode())
     except Exception as error:  # whatever it is, it is the reader's to see, not the run's
         return REFUSED, pa.py_buffer(f"{type(error).__name__}: {one_line(error)}".encode())
+
+
+def _judgements(request: dict[str, object]) -> list[Judgement]:
+    """The judgements of people in a request.
+
+    Raises:
+        StoreError: it holds anything else.
+    """
+    listed = request.get("judgements")
+    if request.keys() != {"judgements"} or not isinstance(listed, list):
+        raise StoreError("a store takes judgements, and nothing else, from others than the run that writes it")
+    try:
+        found = [Judgement.model_validate_json(json.dumps(each)) for each in listed]
+    except ValidationError as error:
+        raise StoreError(f"this is no judgement: {error.errors()[0]['msg']}") from None
+    if any(judgement.kind != "human" for judgement in found):
+        raise StoreError("a store takes the judgements of people, not of models, from others")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import threading
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,9 +16,11 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from oversight.errors import StoreError
 from oversight.question import Item
 from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store.access import Locked, connect, retrying, translated
+from oversight.store.ledger import Ledger
 from oversight.store.rows import (
     Row,
     RunEvent,
@@ -33,7 +36,7 @@ from oversight.store.rows import (
     stored_schemas,
 )
 from oversight.store.schema import migrate
-from oversight.store.server import QueryServer
+from oversight.store.server import QueryServer, answers
 
 __all__ = ["StoreWriter"]
 
@@ -46,7 +49,7 @@ _INSERT_NEW = {
     "judgements": "INSERT INTO judgements BY NAME SELECT * FROM incoming ANTI JOIN judgements USING (judgement_id)",
 }
 _STORED = "SELECT episode_id, attempt FROM episodes SEMI JOIN incoming USING (episode_id, attempt)"
-_READER_GONE_S = 5.0
+_OTHERS_GONE_S = 5.0
 
 
 class StoreWriter:
@@ -54,20 +57,26 @@ class StoreWriter:
 
     Every method is one transaction, durable when it returns; but for `event`, a second call with the same
     content changes nothing. Methods may be called from any thread. While it is open, readers are answered
-    over a socket.
+    over a socket, and people's judgements are taken.
     """
 
-    def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection, answering: bool = True) -> None:
         self.directory = directory
         self._con = con
         self._schemas = stored_schemas(con)
         self._lock = threading.Lock()
-        self._server = QueryServer(directory, con)
+        self._server = QueryServer(directory, con, self.judge) if answering else None
         atexit.register(self.close)  # a cursor that is open when the interpreter ends is complained about
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
+    def open(cls, directory: Path, *, answering: bool = True) -> Self:
         """Open the store in ``directory``, which is created if it is missing, and start answering readers.
+
+        Judgements that people gave while nobody could write it are taken in.
+
+        Args:
+            directory: the store's.
+            answering: false for whoever lets go of it again at once: others wait for that.
 
         Raises:
             StoreError: another process is writing it, it is damaged or may not be written, or it was
@@ -76,13 +85,22 @@ class StoreWriter:
         directory = directory.absolute()
         with translated(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            con = _connect_between_readers(directory)
+            con = _connect_between_others(directory)
             try:
                 migrate(con)
-                return cls(directory, con)
+                writer = cls(directory, con, answering)
             except BaseException:
                 con.close()
                 raise
+        try:
+            writer.take_in()
+        except StoreError as error:
+            if not answering:
+                writer.close()
+                raise
+            # A ledger that cannot be read must not stop a run.
+            warnings.warn(f"people's judgements wait for a later run: {error}", stacklevel=2)
+        return writer
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +113,8 @@ class StoreWriter:
     def close(self) -> None:
         """Stop answering readers, then let go of the file. Closing twice is harmless."""
         atexit.unregister(self.close)
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         with self._lock, translated(self.directory):
             self._con.close()
 
@@ -147,7 +166,7 @@ class StoreWriter:
         return len(new)
 
     def judge(self, judgements: Sequence[Judgement]) -> None:
-        """Store what another judge made of stored transcripts."""
+        """Store what other judges, models or people, made of stored transcripts."""
         with self._transaction() as con:
             self._insert_new(con, "judgements", [judgement_row(each) for each in judgements])
 
@@ -178,6 +197,17 @@ class StoreWriter:
         query = "SELECT episode_id, count(*) FROM episodes SEMI JOIN incoming USING (episode_id) GROUP BY episode_id"
         return {episode_id: int(count) for episode_id, count in self._about(episode_ids, query)}
 
+    def take_in(self) -> None:
+        """Store the judgements of people that wait for a writer.
+
+        Raises:
+            StoreError: their file cannot be read, or the database cannot take them; they stay where they are.
+        """
+        ledger = Ledger(self.directory)
+        if pending := ledger.pending():
+            self.judge(pending)
+            ledger.delivered(pending)
+
     def _about(self, episode_ids: Collection[str], query: str) -> list[tuple[str, ...]]:
         ids = pa.table({"episode_id": pa.array(episode_ids, pa.string())})
         with self._transaction() as con, _registered(con, ids):
@@ -204,13 +234,14 @@ class StoreWriter:
                 raise
 
 
-def _connect_between_readers(directory: Path) -> duckdb.DuckDBPyConnection:
-    """Open the file for writing, waiting out the readers that have it open for one query each."""
-    for last in retrying(_READER_GONE_S):
+def _connect_between_others(directory: Path) -> duckdb.DuckDBPyConnection:
+    """Open the file for writing, waiting out whoever has it open for one query or one judgement."""
+    for last in retrying(_OTHERS_GONE_S):
         try:
             return connect(directory, read_only=False)
         except Locked as error:
-            if last or not error.passing:
+            # Who stays answers readers: a run. Who only brings a judgement does not.
+            if last or (not error.passing and answers(directory)):
                 raise
     raise AssertionError("unreachable: the last try raises")
 

@@ -1,0 +1,124 @@
+"""Before and after judging: who judges what, and what is left."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from oversight.human import Desk, Queue, Session, arms, new_person
+from oversight.record import is_person
+
+from .. import data, links
+from . import address_of
+
+__all__ = ["nothing_left", "show"]
+
+_WHO = "judging-who"
+
+
+def show(refused: str | None) -> None:
+    """Ask who judges what; ``refused`` is an id that the address named and nobody can have."""
+    st.title("Judge")
+    if refused is not None:
+        st.warning("The address names an id that cannot be anybody's.")
+    invited = links.get("run") is not None and links.get("mode") is not None
+    session = _invitation() if invited else _set_up()
+    if session is None:
+        return
+    who = _who()
+    ready = is_person(who)
+    if not ready:
+        st.text("An id has 3 to 40 lower-case letters, digits and hyphens, and begins with a letter.")
+    if st.button("Begin", type="primary", disabled=not ready, shortcut="Ctrl+Enter"):
+        links.put(**address_of(session.model_copy(update={"judge": who})))
+        st.rerun()
+    if not invited:
+        with st.expander("Invite others"):
+            st.text("Whoever opens this page with the following in its address judges with these settings:")
+            address = {name: value for name, value in address_of(session).items() if value}
+            st.code(f"?{urlencode(address)}", language=None, wrap_lines=True)
+
+
+def nothing_left(desk: Desk, queue: Queue, done: int) -> None:
+    """Say that the queue is empty, and what else there is."""
+    session = desk.session
+    if not done and not queue.seen:
+        st.title("Nothing to judge")
+        st.text("There is no such run, it has judged no episode yet, or no judge of it could be you.")
+    else:
+        _thank(desk, queue, done)
+    if st.button("Judge something else"):
+        links.put(**dict.fromkeys(address_of(session)))
+        st.rerun()
+
+
+def _thank(desk: Desk, queue: Queue, done: int) -> None:
+    session = desk.session
+    st.title("Thank you")
+    what = "solutions" if session.about == "steps" else "transcripts"
+    st.text(f"There is nothing left for you here. You have judged {done:,} {what} of this run.")
+    if queue.seen and not session.again and session.about == "verdict":
+        st.text(f"{queue.seen:,} more are about questions that you know by now; such verdicts are marked.")
+        if st.button("Go on with those"):
+            links.put(again="yes")
+            st.rerun()
+
+
+def _who() -> str:
+    if _WHO not in st.session_state:
+        st.session_state[_WHO] = new_person()
+    return st.text_input(
+        "Your anonymous id",
+        key=_WHO,
+        help="Keep it to go on later, here or in another browser. Do not use your name: the id is stored.",
+        max_chars=40,
+    ).strip()
+
+
+def _invitation() -> Session:
+    """What the address asks for, without saying what it is: that could tell something."""
+    st.text("You will read what others argued about a question, and say how likely each answer is.")
+    arms_named = links.get("arms")
+    return Session(
+        judge="",
+        run_id=links.get("run") or "",
+        about="steps" if links.get("about") == "steps" else "verdict",
+        stepped=links.get("mode") != "end",
+        feedback=links.get("feedback") == "yes",
+        arms=tuple(arms_named.split("|")) if arms_named else (),
+    )
+
+
+def _set_up() -> Session | None:
+    rows = data.select("SELECT run_id FROM runs ORDER BY created_at DESC")
+    runs = [row["run_id"] for row in rows]
+    if not runs:
+        st.text("There is no run in this store yet.")
+        return None
+    st.text("Read what others argued, and say how likely each answer is.")
+    run = links.choose("run", "Run", runs, every=None) or runs[0]
+    about = _about(run)
+    if about is None:
+        return None
+    stepped = True
+    if about == "verdict":
+        stepped = st.radio("Ask", ["after each turn", "once at the end"], horizontal=True) == "after each turn"
+    feedback = st.toggle("Tell the right answer after each verdict", value=False)
+    there = arms(data.store(), run, about)
+    chosen = st.multiselect("Arms", there, placeholder="all of them") if len(there) > 1 else []
+    return Session(judge="", run_id=run, about=about, stepped=stepped, feedback=feedback, arms=tuple(chosen))
+
+
+def _about(run: str) -> Literal["verdict", "steps"] | None:
+    store = data.store()
+    decided, solved = arms(store, run, "verdict"), arms(store, run, "steps")
+    if decided and solved:
+        chosen = st.radio("Judge", ["whole transcripts", "the steps of solutions"], horizontal=True)
+        return "steps" if chosen == "the steps of solutions" else "verdict"
+    if not decided and not solved:
+        st.text("No transcript of this run has a judge in whose place you could be, and no solution to label.")
+        st.text("As soon as the run has judged its first episode there will be some.")
+        return None
+    return "verdict" if decided else "steps"

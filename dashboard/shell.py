@@ -1,0 +1,69 @@
+"""What is around every page: navigation, and what is said when the store cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
+
+import streamlit as st
+
+from . import data, links, palette, untrusted
+from .trouble import explained
+
+__all__ = ["show"]
+
+
+def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
+    """Show the page that the address names.
+
+    Args:
+        pages: module and title of each.
+        default: the one without a name in the address; by default the first.
+    """
+    st.set_page_config(page_title="oversight", layout="wide", initial_sidebar_state="auto")
+    palette.chart_theme()
+    there = [(name, title) for name, title in pages if find_spec(f"{__package__}.{name}")]
+    first = default or there[0][0]
+    built = {name: st.Page(_guarded(name), title=title, url_path=name, default=name == first) for name, title in there}
+    links.register(built)
+    st.logo(str(files(__package__ or "dashboard") / "logo.svg"), size="large")
+    chosen = st.navigation(list(built.values()))
+    _aside()
+    chosen.run()
+
+
+def _guarded(name: str) -> Callable[[], None]:
+    """A page that says what to do when the store cannot be read."""
+
+    def run() -> None:
+        if not data.exists():
+            _no_store()
+            return
+        with explained():
+            import_module(f"{__package__}.{name}").page()
+
+    return run
+
+
+def _aside() -> None:
+    """Which store this is, under the navigation."""
+    with st.sidebar:
+        untrusted.show([untrusted.Box("store", (f"store: {data.directory().name}",))], key="store")
+
+
+def _no_store() -> None:
+    st.title("Nothing here yet")
+    st.markdown(
+        "This dashboard looks at a store that does not exist yet. A run makes it; the page need not be reloaded."
+    )
+    st.code(f"oversight run experiments/quickstart.yaml --store {data.directory().name}", language="bash")
+    _look_again()
+
+
+@st.fragment(run_every="2s")
+def _look_again() -> None:
+    """Show the page as soon as there is a store."""
+    if data.exists():
+        st.rerun()

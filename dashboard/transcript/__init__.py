@@ -1,0 +1,1 @@
+"""One transcript, in parts."""

@@ -1,0 +1,68 @@
+"""The material that only some seats saw, with what was quoted from it in place."""
+
+from __future__ import annotations
+
+from oversight.quotes import Quote
+from oversight.store import Transcript
+from oversight.transcript import Kind
+
+from .. import untrusted
+from ..untrusted import Box, Part
+from .reading import colours
+
+__all__ = ["show"]
+
+
+def show(transcript: Transcript) -> None:
+    """Show the quotes that do not stand in it, then it with those that do."""
+    material = transcript.question.material or ""
+    seats = colours(transcript)
+    quotes = [
+        (message.author, quote)
+        for message in transcript.messages
+        if message.kind not in (Kind.BRIEF, Kind.MATERIAL, Kind.REQUEST)
+        for quote in message.quotes
+    ]
+    wrong = [(seat, quote) for seat, quote in quotes if not quote.verified]
+    found = [(seat, quote) for seat, quote in quotes if quote.verified]
+    boxes = [_legend(found, wrong, seats)]
+    if wrong:
+        boxes.append(Box("heading", ("Quotes that do not stand in the material",)))
+        boxes += [
+            Box(
+                "turn-quiet",
+                (Box("row", (Box("author", (seat,), seats[seat]), Box("unverified", (quote.text,)))),),
+                seats[seat],
+            )
+            for seat, quote in wrong
+        ]
+    boxes.append(Box("heading", ("The material",)))
+    boxes.append(Box("paper", _marked(material, found, seats)))
+    readers = sorted({s for m in transcript.messages if m.kind is Kind.MATERIAL for s in m.audience or ()})
+    boxes.append(Box("faint", (f"seen by {', '.join(readers)}" if readers else "seen by nobody",)))
+    untrusted.show(boxes, key="material", whole=True)
+
+
+def _legend(found: list[tuple[str, Quote]], wrong: list[tuple[str, Quote]], seats: dict[str, str]) -> Box:
+    if not found and not wrong:
+        return Box("faint", ("Nobody quoted from it.",))
+    who = dict.fromkeys(seat for seat, _ in (*found, *wrong))
+    chips = [Box("chip", (seat,), seats[seat]) for seat in who]
+    return Box("row", (Box("faint", (f"{len(found)} quotes verified, {len(wrong)} not found, by",)), *chips))
+
+
+def _marked(material: str, found: list[tuple[str, Quote]], seats: dict[str, str]) -> tuple[Part, ...]:
+    """The material, with each stretch that somebody quoted marked in the colour of who did so first."""
+    spans = sorted(
+        (quote.source_start, quote.source_end, seat)
+        for seat, quote in found
+        if quote.source_start is not None and quote.source_end is not None
+    )
+    parts: list[Part] = []
+    done = 0
+    for start, end, seat in spans:
+        if end <= done:
+            continue
+        parts += [material[done : max(start, done)], Box("hit", (material[max(start, done) : end],), seats[seat])]
+        done = end
+    return (*parts, material[done:])

@@ -1,0 +1,113 @@
+"""Beside a transcript: the image, how the judge's belief went, what it took, and how to find it again."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from oversight.embedded.images import BRIGHTEST, PIXELS, read_pixels
+from oversight.store import Transcript
+from oversight.transcript import PROTOCOL
+
+from .. import untrusted, wording
+from ..palette import NEUTRAL
+from ..untrusted import Box
+from .reading import answer_colour, colours
+
+__all__ = ["show"]
+
+_MOST_ANSWERS = 6
+
+
+def show(transcript: Transcript) -> None:
+    """Show it."""
+    _image(transcript)
+    _beliefs(transcript)
+    _facts(transcript)
+    untrusted.show([Box("heading", ("Find it again",))], key="again-heading")
+    st.code(transcript.spec.episode_id, language=None)
+    st.code(f"oversight show {transcript.spec.episode_id[:12]}", language=None)
+
+
+def _image(transcript: Transcript) -> None:
+    """The digits game: all pixels, and around those that were revealed the colour of who did."""
+    pixels = {pixel.place: pixel.value for pixel in read_pixels(transcript.question.material or "")}
+    if len(pixels) != PIXELS:
+        return
+    seats = colours(transcript)
+    revealed: dict[int, tuple[int, str]] = {}
+    for pixel in read_pixels(transcript.question.prompt):
+        if pixels[pixel.place] == pixel.value:
+            revealed.setdefault(pixel.place, (0, NEUTRAL))
+    order = 0
+    for message in transcript.messages:
+        for quote in message.quotes if message.author != PROTOCOL else ():
+            for pixel in read_pixels(quote.text) if quote.verified else ():
+                if pixel.value and pixel.place not in revealed:
+                    order += 1
+                    revealed[pixel.place] = (order, seats[message.author])
+    cells = []
+    for place in range(PIXELS):
+        number, colour = revealed.get(place, (0, None))
+        badge = (Box("badge", (str(number),), colour),) if number else ()
+        cells.append(Box("pixel-revealed" if colour else "pixel", badge, colour, pixels[place] / BRIGHTEST))
+    caption = (
+        f"{order} pixels were revealed, in this order; colours are the seats'." if order else "No pixel was revealed."
+    )
+    boxes = [Box("heading", ("The image",)), Box("pixels", tuple(cells)), Box("faint", (caption,))]
+    untrusted.show(boxes, key="image")
+
+
+def _beliefs(transcript: Transcript) -> None:
+    """How likely each answer was held to be, whenever somebody was asked."""
+    labels = transcript.question.labels
+    rows = []
+    counts: dict[str, int] = {}
+    for message in transcript.messages:
+        if message.belief is None or message.belief.probs is None:
+            continue
+        counts[message.author] = counts.get(message.author, 0) + 1
+        for place, p in enumerate(message.belief.probs):
+            rows.append({"moment": counts[message.author], "answer": labels[place], "p": p, "seat": message.author})
+    if not rows or len(labels) > _MOST_ANSWERS:
+        return
+    shown = len({row["answer"] for row in rows})
+    colour = alt.Color(
+        "answer:N",
+        title=None,
+        scale=alt.Scale(domain=list(labels), range=[answer_colour(transcript, place) for place in range(shown)]),
+    )
+    chart = (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_line(point=alt.OverlayMarkDef(size=55))
+        .encode(
+            x=alt.X("moment:O", title=None, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("p:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=[0, 0.5, 1])),
+            color=colour,
+            detail="seat:N",
+            tooltip=["answer:N", alt.Tooltip("p:Q", format=".3f"), "moment:O"],
+        )
+        .properties(height=210)
+        .configure_legend(orient="top", offset=4, padding=0)
+    )
+    untrusted.show([Box("heading", ("Belief, each time it was asked for",))], key="beliefs")
+    st.altair_chart(chart, key="belief-chart")
+
+
+def _facts(transcript: Transcript) -> None:
+    calls = [call for call in transcript.calls if call.origin.value != "kept"]
+    costs = [call.cost_usd for call in calls]
+    known = [cost for cost in costs if cost is not None]
+    facts = {
+        "calls": f"{len(calls):,}",
+        "tokens": f"{sum(c.prompt_tokens for c in calls):,} + {sum(c.completion_tokens for c in calls):,}",
+        "cost": wording.money(sum(known) if len(known) == len(costs) else None),
+        "took": wording.duration(transcript.outcome.duration_s),
+        "started": f"{transcript.outcome.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        "seed, repeat": f"{transcript.spec.seed}, {transcript.spec.repeat}",
+        "question": transcript.question.id,
+        "options": ", ".join(f"{name}: {value}" for name, value in transcript.spec.options.items()) or "defaults",
+    }
+    rows = [Box("fact", (Box("faint", (name,)), Box("prose", (value,)))) for name, value in facts.items()]
+    untrusted.show([Box("heading", ("What it took",)), Box("factlist", tuple(rows))], key="facts")
