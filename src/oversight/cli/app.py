@@ -56,6 +56,7 @@ def run(
     from oversight.cli.progress import say, watch
     from oversight.cli.summary import ended, print_runs
     from oversight.engine.run import RunSettings, run_experiment
+    from oversight.store import open_store
 
     settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay)
     result = run_experiment(
