@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install quickstart test lint types format lock wheel-check clean
+.PHONY: install quickstart test test-long lint types format lock wheel-check clean
 
 install: $(INSTALLED)
 
@@ -29,6 +29,10 @@ quickstart: install
 test: install
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+# What takes long: processes that are killed again and again, clusters, whole experiments.
+test-long: install
+	$(BIN)/python -m pytest -q -n 2 -m long
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,6 +40,7 @@ lint: install
 types: install
 	$(BIN)/mypy src/oversight
 	MYPYPATH=src $(BIN)/mypy protocols
+	MYPYPATH=src:. $(BIN)/mypy dashboard
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -118,6 +118,7 @@ def test_a_key_in_the_environment_stays_there(folder: Path, monkeypatch: pytest.
         check(folder, server, here(*run))
 
 
+@pytest.mark.long
 def test_a_key_from_a_file_is_in_no_log_of_ray_either(folder: Path) -> None:
     key_file = folder / "keyfile"
     key_file.write_text(KEY + "\n")

@@ -160,6 +160,7 @@ def test_a_tuned_model_says_alone_what_amplification_answered(finished: Finished
             assert node["answer"] in [reply for brief, reply in said.items() if node["question"] in brief]
 
 
+@pytest.mark.long
 def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finished) -> None:
     """While a job is polled, and while the second round amplifies."""
     kills: list[Kill] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pytest
 from cli.running import ended, start
 from engine.staging import Running, count
 
@@ -25,6 +26,7 @@ protocols:
 """
 
 
+@pytest.mark.long
 def test_two_hundred_reads_while_a_run_writes(tmp_path: Path) -> None:
     experiment, directory = tmp_path / "e.yaml", tmp_path / "store"
     experiment.write_text(EXPERIMENT)

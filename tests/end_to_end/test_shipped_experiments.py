@@ -43,6 +43,7 @@ def test_every_reveal_is_stored_as_a_verified_quote(quickstart: Path) -> None:
     assert row == {"reveals": 200 * 4 + 200 * 4, "verified": 200 * 4 + 200 * 4}
 
 
+@pytest.mark.long
 def test_precommitment_is_what_makes_debate_work(tmp_path: Path) -> None:
     """Irving et al. 2018, table 2, on a few images: the order of the arms, and the size of their differences."""
     store = tmp_path / "store"
@@ -61,7 +62,7 @@ def test_precommitment_is_what_makes_debate_work(tmp_path: Path) -> None:
     assert {row["published"] for row in by_episode} == {None}
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_checking_the_process_beats_checking_the_outcome_where_slips_show(tmp_path: Path, engine: str) -> None:
     store, workers = tmp_path / "store", ("--workers", 1) if engine == "ray" else ()
     ran = here("run", "process_arithmetic", "--engine", engine, *workers, "--limit", 30, "--store", store)

@@ -32,6 +32,8 @@ from engine.disturbing import (
 )
 from engine.staging import Running, count, rows
 
+pytestmark = pytest.mark.long
+
 QUESTIONS, CONCURRENCY = 5, 6
 MOST_IN_FLIGHT = 2 * CONCURRENCY
 """Calls at a time: a debate makes two."""

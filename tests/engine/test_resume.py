@@ -126,7 +126,7 @@ def finish_and_compare(experiment: Path, store: Path, kept: list[dict[str, objec
     assert count(store, "calls") == count(undisturbed, "calls")
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_an_interrupted_run_keeps_what_finished(tmp_path: Path, engine: str) -> None:
     experiment, store = lay_out(tmp_path / "e", TWO, images=80), tmp_path / "store"
     options = ("--engine", engine, "--concurrency", 4, "--store", store, *(("--workers", 1) if engine == "ray" else ()))

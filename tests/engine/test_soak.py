@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cli.running import here
 
 from engine.disturbing import accounts, lay_out_api
@@ -13,6 +14,7 @@ from oversight.testing.loopback import Chaos, LoopbackServer
 QUESTIONS = 12
 
 
+@pytest.mark.long
 def test_every_episode_is_judged_or_failed_and_every_call_is_on_record(tmp_path: Path) -> None:
     with LoopbackServer(chaos=Chaos(share=0.2, seed=4)) as server:
         experiment, store = lay_out_api(tmp_path / "e", server.api_base, QUESTIONS, timeout=5), tmp_path / "store"

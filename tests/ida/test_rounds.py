@@ -66,6 +66,7 @@ def test_rounds_never_look_at_the_truth(tmp_path: Path) -> None:
         other.distil(1)
 
 
+@pytest.mark.long
 def test_killed_in_the_second_distillation_it_ends_the_same(tmp_path: Path) -> None:
     def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
         folder.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from cli.running import environment, here
+from core.strategies import nasty_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,6 @@ from oversight.imports.jsonl import JsonLines
 from oversight.registry import find_plugin
 from oversight.store import open_store
 from oversight.transcript import Kind, concurrent, visible_to
-from tests.core.strategies import nasty_text
 
 
 def test_a_debate(tmp_path: Path) -> None:

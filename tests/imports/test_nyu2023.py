@@ -11,6 +11,7 @@ from statistics import fmean, pstdev
 
 import pytest
 from cli.running import here
+from tasks.reading import published
 
 from imports.writing import NYU2023, content
 from oversight.analysis.report import report
@@ -20,7 +21,6 @@ from oversight.imports.bring import ImportResult, import_transcripts
 from oversight.imports.nyu2023 import Nyu2023Rooms
 from oversight.imports.nyu2023_table import chi_square, platform_text, played, table
 from oversight.store import Store, open_store
-from tests.tasks.reading import published
 
 ARMS = ["human debate", "human consultancy", "AI debate", "AI consultancy"]
 

@@ -19,7 +19,7 @@ class RejudgedRow(BaseModel):
 
     Attributes:
         run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made.
-        mode: how a person judged; None for models.
+        mode: how a person judged here; None for models and for published judgements.
         people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
         n: transcripts with a verdict of both that count (not void, nobody abstained).
         n_failed, n_abstained: judgements of this judge that are not part of ``n``.
@@ -101,7 +101,7 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
         kind=first["kind"],
         judge=f"{people} people" if people > 1 else first["judge"],
         first_judge=first["first_judge"],
-        mode=first["mode"] if human else None,
+        mode=first["mode"] if isinstance(first["mode"], str) else None,
         people=people,
         n=len(both),
         n_failed=int(failed.sum()),
