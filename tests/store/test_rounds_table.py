@@ -88,7 +88,7 @@ def of_schema_3(tmp_path: Path) -> Path:
         con.execute(f"ATTACH '{new / DATABASE}' AS new (READ_ONLY)")
         tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name <> 'new'").fetchall()
         for (name,) in tables:
-            if name != "schema_version":
+            if name not in ("schema_version", "judgements"):  # the latter is empty, and has other columns now
                 con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM new.{name}")
     return old
 
