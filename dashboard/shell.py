@@ -35,14 +35,15 @@ def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
 
 
 def _guarded(name: str) -> Callable[[], None]:
-    """A page that says what to do when the store cannot be read."""
+    """A page that says what to do when the store cannot be read; one whose ``NEEDS_STORE`` is false needs none."""
 
     def run() -> None:
-        if not data.exists():
+        module = import_module(f"{__package__}.{name}")
+        if not data.exists() and getattr(module, "NEEDS_STORE", True):
             _no_store()
             return
         with explained():
-            import_module(f"{__package__}.{name}").page()
+            module.page()
 
     return run
 

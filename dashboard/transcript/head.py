@@ -8,13 +8,13 @@ from .. import palette, untrusted
 from ..untrusted import Box
 from .reading import answer_colour, colours, outcome
 
-__all__ = ["show"]
+__all__ = ["asked", "show"]
 
 _SHORT, _LONG = 110, 600
 
 
-def show(transcript: Transcript) -> None:
-    """Show it."""
+def show(transcript: Transcript, *, key: str = "", prompt: bool = True) -> None:
+    """Show it; ``key`` where a page has several, and without the prompt where they share it."""
     spec, question = transcript.spec, transcript.question
     became = outcome(transcript)
     chips = [
@@ -25,16 +25,17 @@ def show(transcript: Transcript) -> None:
         Box("chip", (f"strong {spec.strong or '-'}",)),
         Box("chip", (f"run {transcript.run_id}",)),
     ]
-    prompt = Box(_size(question.prompt), (question.prompt,))
-    boxes = [Box("row", tuple(chips)), prompt, *(_answer(transcript, place) for place in range(len(question.answers)))]
+    boxes = [Box("row", tuple(chips)), *([asked(question.prompt)] if prompt else [])]
+    boxes += [_answer(transcript, place) for place in range(len(question.answers))]
     if transcript.outcome.failure:
         why = transcript.outcome.detail or ""
         boxes.append(Box("open", (f"failed: {transcript.outcome.failure}", Box("pre", (why,)))))
-    untrusted.show(boxes, key="head")
+    untrusted.show(boxes, key=f"head{key}")
 
 
-def _size(prompt: str) -> str:
-    return "title" if len(prompt) <= _SHORT else "question" if len(prompt) <= _LONG else "paper"
+def asked(prompt: str) -> Box:
+    """A question's prompt, the smaller the longer it is."""
+    return Box("title" if len(prompt) <= _SHORT else "question" if len(prompt) <= _LONG else "paper", (prompt,))
 
 
 def _answer(transcript: Transcript, place: int) -> Box:

@@ -37,7 +37,7 @@ def one(now: data.Moment, prefix: str, wanted: Callable[[], data.Filter]) -> Non
     _parts(transcript, attempts)
     # Last, because it asks for the whole list: by then there is something to read.
     with around:
-        _around(now, episode_id, wanted())
+        _around(now, transcript, wanted())
 
 
 def _parts(transcript: Transcript, attempts: Mapping[int, str]) -> None:
@@ -59,15 +59,18 @@ def _parts(transcript: Transcript, attempts: Mapping[int, str]) -> None:
         records.calls(transcript)
 
 
-def _around(now: data.Moment, episode_id: str, wanted: data.Filter) -> None:
-    """Back to the list, and on to what stands before and after in it."""
-    found = data.neighbours(now, wanted, episode_id)
+def _around(now: data.Moment, transcript: Transcript, wanted: data.Filter) -> None:
+    """Back to the list, on to what stands before and after in it, and to the same question in another arm."""
+    found = data.neighbours(now, wanted, transcript.spec.episode_id)
     gone = dict.fromkeys(("attempt", "seat", "call", "said"))
     st.button("← All transcripts", on_click=lambda: links.put(episode=None, view=None, **gone))
     st.button("Previous", disabled=not found.previous, on_click=lambda: links.put(episode=found.previous, **gone))
     st.button("Next", disabled=not found.next, on_click=lambda: links.put(episode=found.next, **gone))
     if found.place:
         st.caption(f"{found.place:,} of {found.total:,}")
+    links.link(
+        "compare", "Compare", run=transcript.run_id, one=transcript.spec.arm, question=transcript.spec.question_key
+    )
 
 
 def _attempt() -> int | None:

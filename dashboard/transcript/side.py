@@ -15,22 +15,22 @@ from ..palette import NEUTRAL
 from ..untrusted import Box
 from .reading import answer_colour, colours
 
-__all__ = ["show"]
+__all__ = ["beliefs", "facts", "image", "show"]
 
 _MOST_ANSWERS = 6
 
 
 def show(transcript: Transcript) -> None:
     """Show it."""
-    _image(transcript)
-    _beliefs(transcript)
-    _facts(transcript)
+    image(transcript)
+    beliefs(transcript)
+    facts(transcript)
     untrusted.show([Box("heading", ("Find it again",))], key="again-heading")
     st.code(transcript.spec.episode_id, language=None)
     st.code(f"oversight show {transcript.spec.episode_id[:12]}", language=None)
 
 
-def _image(transcript: Transcript) -> None:
+def image(transcript: Transcript, *, key: str = "") -> None:
     """The digits game: all pixels, and around those that were revealed the colour of who did."""
     pixels = {pixel.place: pixel.value for pixel in read_pixels(transcript.question.material or "")}
     if len(pixels) != PIXELS:
@@ -56,10 +56,10 @@ def _image(transcript: Transcript) -> None:
         f"{order} pixels were revealed, in this order; colours are the seats'." if order else "No pixel was revealed."
     )
     boxes = [Box("heading", ("The image",)), Box("pixels", tuple(cells)), Box("faint", (caption,))]
-    untrusted.show(boxes, key="image")
+    untrusted.show(boxes, key=f"image{key}")
 
 
-def _beliefs(transcript: Transcript) -> None:
+def beliefs(transcript: Transcript, *, key: str = "") -> None:
     """How likely each answer was held to be, whenever somebody was asked."""
     labels = transcript.question.labels
     rows = []
@@ -91,11 +91,12 @@ def _beliefs(transcript: Transcript) -> None:
         .properties(height=210)
         .configure_legend(orient="top", offset=4, padding=0)
     )
-    untrusted.show([Box("heading", ("Belief, each time it was asked for",))], key="beliefs")
-    st.altair_chart(chart, key="belief-chart")
+    untrusted.show([Box("heading", ("Belief, each time it was asked for",))], key=f"beliefs{key}")
+    st.altair_chart(chart, key=f"belief-chart{key}")
 
 
-def _facts(transcript: Transcript) -> None:
+def facts(transcript: Transcript, *, key: str = "") -> None:
+    """Calls, tokens, price and time, and what the episode was asked with."""
     calls = [call for call in transcript.calls if call.origin.value != "kept"]
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
@@ -110,4 +111,4 @@ def _facts(transcript: Transcript) -> None:
         "options": ", ".join(f"{name}: {value}" for name, value in transcript.spec.options.items()) or "defaults",
     }
     rows = [Box("fact", (Box("faint", (name,)), Box("prose", (value,)))) for name, value in facts.items()]
-    untrusted.show([Box("heading", ("What it took",)), Box("factlist", tuple(rows))], key="facts")
+    untrusted.show([Box("heading", ("What it took",)), Box("factlist", tuple(rows))], key=f"facts{key}")

@@ -24,8 +24,13 @@ _AT_ONCE = 150
 """Messages on one page."""
 
 
-def show(transcript: Transcript) -> None:
-    """Show it; where a tree or steps are drawn, the forms they were made from are folded away."""
+def show(transcript: Transcript, *, key: str = "") -> None:
+    """Show it; where a tree or steps are drawn, the forms they were made from are folded away.
+
+    Args:
+        transcript: what to show.
+        key: where a page has several.
+    """
     drawn = bool(noted(transcript, "node") or noted(transcript, "step"))
     spoken = [(place, message) for place, message in enumerate(transcript.messages) if message.kind not in _TOLD]
     folded = [each for each in spoken if drawn and each[1].kind in _WORKINGS]
@@ -36,24 +41,25 @@ def show(transcript: Transcript) -> None:
     def box(message: Message) -> Box:
         return _message(transcript, message, calls, seats)
 
-    boxes = [box(message) for _, message in _page(open_)]
+    boxes = [box(message) for _, message in _page(open_, f"said{key}")]
     if folded:
         first = f"{len(folded):,} forms, drafts and disclosed parts that the above was made from"
         boxes.append(Box("fold", (first, *(box(message) for _, message in folded[:_AT_ONCE]))))
     if not boxes:
         boxes = [Box("faint", ("Nobody said anything.",))]
-    untrusted.show(boxes, key="talk")
+    untrusted.show(boxes, key=f"talk{key}")
 
 
-def _page(messages: Sequence[tuple[int, Message]]) -> Sequence[tuple[int, Message]]:
-    """The messages of the part that is looked at."""
+def _page(messages: Sequence[tuple[int, Message]], name: str) -> Sequence[tuple[int, Message]]:
+    """The messages of the part that the address's parameter ``name`` asks for."""
     pages = math.ceil(len(messages) / _AT_ONCE)
     if pages <= 1:
         return messages
-    asked = links.get("said") or "1"
+    asked = links.get(name) or "1"
     number = min(max(int(asked) if asked.isdecimal() else 1, 1), pages)
-    st.session_state["said-box"] = number
-    st.pagination(pages, key="said-box", on_change=lambda: links.put(said=str(st.session_state["said-box"])))
+    box = f"{name}-box"
+    st.session_state[box] = number
+    st.pagination(pages, key=box, on_change=lambda: links.put(**{name: str(st.session_state[box])}))
     return messages[(number - 1) * _AT_ONCE : number * _AT_ONCE]
 
 

@@ -27,11 +27,11 @@ _LABELS = {
 }
 
 
-def show(transcript: Transcript) -> None:
-    """Show what there is, and nothing where there is nothing."""
+def show(transcript: Transcript, *, key: str = "") -> None:
+    """Show what there is, and nothing where there is nothing; ``key`` where a page has several."""
     boxes = [*_tree(transcript), *_solutions(transcript)]
     if boxes:
-        untrusted.show(boxes, key="work")
+        untrusted.show(boxes, key=f"work{key}")
 
 
 def _tree(transcript: Transcript) -> list[Box]:
