@@ -30,7 +30,7 @@ RIGHT, WRONG, NEUTRAL, FAILED = _GREEN, _VERMILION, _GREY, _PINK
 OUTCOMES = {
     "right": RIGHT,
     "wrong": WRONG,
-    "confidently wrong": "#a33b0c",
+    "confidently wrong": "#cf2e45",
     "tie": _OCHRE,
     "abstained": NEUTRAL,
     "failed": FAILED,

@@ -104,7 +104,7 @@ def _table(runs: Sequence[RunRow]) -> None:
             {
                 "run": run.name,
                 "status": run.status,
-                "done": 100 * wording.share(run.done, run.planned),
+                "done": 100 * wording.share(run.done, run.planned) if run.planned else None,
                 "judged": run.judged,
                 "failed": run.failed,
                 "planned": run.planned,

@@ -8,6 +8,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 
 import streamlit as st
+from streamlit.navigation.page import Page
 
 from . import data, links, palette, untrusted
 from .trouble import explained
@@ -20,16 +21,17 @@ def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
 
     Args:
         pages: module and title of each.
-        default: the one without a name in the address; by default the first.
+        default: the one at the bare address; by default that leads on to the first, or to the episode it names.
     """
     st.set_page_config(page_title="oversight", layout="wide", initial_sidebar_state="auto")
     palette.chart_theme()
     there = [(name, title) for name, title in pages if find_spec(f"{__package__}.{name}")]
-    first = default or there[0][0]
-    built = {name: st.Page(_guarded(name), title=title, url_path=name, default=name == first) for name, title in there}
+    built = {
+        name: st.Page(_guarded(name), title=title, url_path=name, default=name == default) for name, title in there
+    }
     links.register(built)
     st.logo(str(files(__package__ or "dashboard") / "logo.svg"), size="large")
-    chosen = st.navigation(list(built.values()))
+    chosen = st.navigation([*([] if default else [_door(there[0][0])]), *built.values()])
     _aside()
     chosen.run()
 
@@ -46,6 +48,15 @@ def _guarded(name: str) -> Callable[[], None]:
             module.page()
 
     return run
+
+
+def _door(first: str) -> Page:
+    """The bare address: Streamlit's default page has no other, and every page here should have its own."""
+
+    def enter() -> None:
+        links.go("transcripts" if links.get("episode") else first, **st.query_params.to_dict())
+
+    return st.Page(enter, title="oversight", url_path="home", default=True, visibility="hidden")
 
 
 def _aside() -> None:

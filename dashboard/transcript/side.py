@@ -60,7 +60,7 @@ def image(transcript: Transcript, *, key: str = "") -> None:
 
 
 def beliefs(transcript: Transcript, *, key: str = "") -> None:
-    """How likely each answer was held to be, whenever somebody was asked."""
+    """How likely each answer was held to be, each time somebody was asked; nothing where that was once."""
     labels = transcript.question.labels
     rows = []
     counts: dict[str, int] = {}
@@ -70,7 +70,7 @@ def beliefs(transcript: Transcript, *, key: str = "") -> None:
         counts[message.author] = counts.get(message.author, 0) + 1
         for place, p in enumerate(message.belief.probs):
             rows.append({"moment": counts[message.author], "answer": labels[place], "p": p, "seat": message.author})
-    if not rows or len(labels) > _MOST_ANSWERS:
+    if max(counts.values(), default=0) < 2 or len(labels) > _MOST_ANSWERS:  # noqa: PLR2004
         return
     shown = len({row["answer"] for row in rows})
     colour = alt.Color(

@@ -50,6 +50,12 @@ def test_a_running_experiment_is_watched_and_read(tmp_path: Path) -> None:
             visitor.open(f"/transcripts?episode={episode}")
             visitor.sees("debater_a")
             visitor.sees(words)
+            visitor.open(f"/?episode={episode}")
+            visitor.sees(words)
+            (run_id,) = oversight.open_store(store).sql("SELECT run_id FROM runs")["run_id"]
+            visitor.open(f"/runs?run={run_id}")
+            visitor.sees("calls")
+            assert visitor.page.get_by_text("Page not found").count() == 0
             visitor.open("/transcripts?find=NoSuchWordAnywhere")
             visitor.sees("Nothing in this store fits all of that.")
         finally:
