@@ -1,0 +1,52 @@
+"""What speaking the best of n versions did, to the judge that chose them and to the one that decided."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from .. import data, untrusted
+from ..data import Stamp
+from . import figure
+
+__all__ = ["show"]
+
+
+def show(at: Stamp) -> None:
+    """Show it."""
+    rows = data.optimised_rows(at)
+    if not rows:
+        st.info("Nobody has spoken the best of several versions in this run yet.")
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "arm": row.arm,
+                "side": row.side,
+                "best of": row.n,
+                "KL": row.kl,
+                "chosen by judge [95 %]": row.proxy.text(),
+                "deciding judge [95 %]": row.judge.text(),
+                "accuracy [95 %]": row.accuracy.text(),
+            }
+            for row in rows
+        ]
+    )
+    column = st.column_config
+    right = column.TextColumn(alignment="right", width=175)
+    untrusted.table(
+        frame,
+        key="best-of-table",
+        column_config={
+            "best of": column.NumberColumn(width=80),
+            "KL": column.NumberColumn(format="%.3f", width=80, help="in nats, of one speech"),
+            **{name: right for name in map(str, frame) if name.endswith("[95 %]")},
+        },
+    )
+    methods = figure.methods(each.interval for row in rows for each in (row.proxy, row.judge, row.accuracy))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(
+            "What the judge that chose the versions, and the one that decided, gave to the speaker's side. Where the "
+            f"first rises with n and accuracy does not, the first is being gamed. Intervals: 95 %, {methods}."
+        )
+        figure.csv_button(frame, "best-of")

@@ -1,0 +1,104 @@
+"""What the accuracies do not rest on: what failed, was void, or is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from oversight.analysis.report import ReportRow
+
+from .. import data, links, palette, untrusted
+from ..data import Stamp
+from . import figure
+
+__all__ = ["show"]
+
+
+def show(at: Stamp, rows: Sequence[ReportRow]) -> None:
+    """Show it."""
+    _balance(rows)
+    with st.container(horizontal=True):
+        if any(row.n_failed for row in rows):
+            links.link("transcripts", "Read the failed episodes", run=at.run, verdict="failed")
+        if any(row.n_abstained for row in rows):
+            links.link("transcripts", "Read those whose judge abstained", run=at.run, verdict="abstained")
+    _failures(data.failure_counts(at))
+    _faults(at)
+
+
+def _balance(rows: Sequence[ReportRow]) -> None:
+    """Where the episodes of each row went."""
+    judged_as = "n" if {row.unit for row in rows} == {"episode"} else "clusters"
+    frame = pd.DataFrame(
+        [
+            {
+                "arm": label,
+                "asked": row.n_asked,
+                judged_as: row.n,
+                "abstained": row.n_abstained,
+                "void": row.n_void,
+                "failed": row.n_failed,
+                "pending": row.n_pending,
+            }
+            for row, label in zip(rows, figure.labels_of(rows), strict=True)
+        ]
+    )
+    column = st.column_config
+    untrusted.table(
+        frame,
+        key="balance-table",
+        column_config={name: column.NumberColumn(format="localized", width=90) for name in frame.columns[1:]},
+    )
+    st.caption(
+        "Asked: episodes of the plan. n: those with a verdict that counts. Void: no side of the contest argued the "
+        "right answer. What abstained, is void or failed is no part of any accuracy."
+    )
+
+
+def _failures(counts: pd.DataFrame) -> None:
+    st.markdown("##### Episodes without a verdict, by the class of their last failure")
+    if counts.empty:
+        st.caption("None failed.")
+        return
+    wide = counts.pivot_table(index="arm", columns="failure", values="episodes", aggfunc="sum", sort=False)
+    classes = list(counts.groupby("failure")["episodes"].sum().sort_values(ascending=False).index)
+    total = wide.sum().reindex(classes)
+    untrusted.show(
+        [
+            untrusted.Box(
+                "row",
+                tuple(untrusted.Box("chip", (f"{name}: {int(n):,}",), palette.FAILED) for name, n in total.items()),
+            )
+        ],
+        key="failures",
+    )
+    column = st.column_config
+    untrusted.table(
+        wide[classes].reset_index(),
+        key="failures-table",
+        column_config={name: column.NumberColumn(format="localized", width=110) for name in classes},
+    )
+
+
+def _faults(at: Stamp) -> None:
+    """Failed calls by side: those that fall on one side bias what is left."""
+    found = data.fault_rows(at)
+    if not found:
+        return
+    st.markdown("##### Failed calls, by whose they were")
+    frame = pd.DataFrame(found).drop(columns="run").rename(columns={"episodes": "episodes that failed for it"})
+    column = st.column_config
+    untrusted.table(
+        frame,
+        key="faults-table",
+        column_config={
+            name: column.NumberColumn(format="localized", width=120)
+            for name in ("calls", "episodes that failed for it")
+        },
+    )
+    st.caption(
+        "Honest and dishonest: seats that argued the right answer, and another. Most failed calls were made again. "
+        "Failures that fall on one side more than on the other bias what is left."
+    )

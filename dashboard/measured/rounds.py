@@ -1,0 +1,40 @@
+"""How the models of an iterated run did, round by round."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from oversight.analysis.plots import accuracy_over_rounds
+
+from .. import data, untrusted
+from ..data import Stamp
+from . import figure
+
+__all__ = ["show"]
+
+
+def show(now: data.Moment, at: Stamp) -> None:
+    """Show it."""
+    scores = data.round_accuracies(now, at.run)
+    if not scores:
+        st.info("No round of this run has been evaluated yet.")
+        return
+    numbers = pd.DataFrame([each._asdict() for each in scores])
+    note = "Held-out questions. Bands: 95 %, wilson, each question counted by itself."
+    figure.show(accuracy_over_rounds(scores), numbers, name="rounds", note=note)
+    frame = pd.DataFrame([row._asdict() for row in data.round_rows(at)]).drop(columns="run")
+    column = st.column_config
+    untrusted.table(
+        frame.dropna(axis="columns", how="all"),
+        key="rounds-table",
+        column_config={
+            **{
+                name: column.NumberColumn(format="%.3f", width=95)
+                for name in ("alone", "amplified", "ceiling", "pgr", "agreement")
+            },
+            **{
+                name: column.NumberColumn(format="localized", width=80) for name in ("round", "n", "difficulty", "rows")
+            },
+        },
+    )

@@ -1,0 +1,201 @@
+"""Charts of a run's arms, for the dashboard and for the documentation alike.
+
+Each takes a frame whose columns its docstring names. Colours come in from outside, by protocol, so that a protocol
+has the same one everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+
+__all__ = [
+    "accuracy_against_use",
+    "accuracy_by_arm",
+    "belief_over_turns",
+    "differences_between_arms",
+    "reliability_curves",
+]
+
+_STEP = 34
+"""Pixels for each arm."""
+_GREY = "#7b828a"
+_SHARE = alt.Scale(domain=[0, 1])
+_PANELS, _PANEL = 3, 215
+_FAR = 20
+"""From this ratio of the dearest arm to the cheapest on, the scale is logarithmic."""
+
+
+def accuracy_by_arm(
+    rows: pd.DataFrame, colours: Mapping[str, str], title: str = "judge accuracy, 95 % interval"
+) -> alt.LayerChart:
+    """A dot and a whisker for each arm, a dashed line at chance; arms are in the frame's order.
+
+    Args:
+        rows: ``arm``, ``protocol``, ``n``, ``accuracy``, ``low``, ``high``, ``interval``; ``baseline``: whether
+            others are compared with it; ``chance``: what guessing comes to, NaN if that is not known; ``published``:
+            the paper's number, NaN if there is none.
+        colours: of each protocol.
+        title: under the axis.
+    """
+    held = rows.assign(count=[f"n {n:,}" for n in rows["n"]])
+    x = alt.X("accuracy:Q", title=title, scale=_SHARE, axis=alt.Axis(format=".1f", tickCount=6))
+    base = alt.Chart(held).encode(y=_arms(held), color=_protocols(held, colours), tooltip=_told(held))
+    whisker = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title=title, scale=_SHARE), x2="high:Q")
+    dot = base.mark_point(filled=True, opacity=1).encode(
+        x=x,
+        shape=alt.condition("datum.baseline", alt.value("diamond"), alt.value("circle")),
+        size=alt.condition("datum.baseline", alt.value(150), alt.value(95)),
+    )
+    count = base.mark_text(align="left", dx=8).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
+    layers: list[alt.Chart] = [*_chance(held), whisker, dot, count]
+    if held["published"].notna().any():
+        paper = base.mark_tick(thickness=2, size=_STEP * 0.7, opacity=1)
+        layers.append(paper.encode(x=alt.X("published:Q", scale=_SHARE), color=alt.value(_GREY)))
+    return _layered(layers).properties(height=alt.Step(_STEP))
+
+
+def differences_between_arms(rows: pd.DataFrame, colours: Mapping[str, str], other: str) -> alt.LayerChart:
+    """How much more often each arm's judge is right than that of ``other``, on the questions both judged.
+
+    Args:
+        rows: ``arm``, ``protocol``, ``n``, ``difference``, ``low``, ``high``, ``interval``, ``p``, ``test``.
+        colours: of each protocol.
+        other: the arm they are compared with.
+    """
+    held = rows.assign(count=[f"n {n:,}" for n in rows["n"]])
+    widest = float(held[["low", "high", "difference"]].abs().max().max()) if len(held) else 0.0
+    reach = min(max(0.1, widest * 1.1), 1.0)
+    axis = alt.Axis(format="+.2~f", tickCount=7)
+    scale = alt.Scale(domain=[-reach, reach])
+    x = alt.X("low:Q", title=f"accuracy less that of {other}", scale=scale, axis=axis)
+    base = alt.Chart(held).encode(y=_arms(held), color=_protocols(held, colours), tooltip=_told(held))
+    nothing = alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(strokeDash=[4, 4], color=_GREY).encode(x="none:Q")
+    whisker = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q")
+    dot = base.mark_point(filled=True, size=95, opacity=1).encode(x="difference:Q")
+    count = base.mark_text(align="left", dx=8).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
+    return _layered([nothing, whisker, dot, count]).properties(height=alt.Step(_STEP))
+
+
+def reliability_curves(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.ConcatChart:
+    """Accuracy by the judge's confidence, a panel for each arm; on the dashed line confidence can be believed.
+
+    Args:
+        rows: a row for each bin: ``arm``, ``protocol``, ``confidence``, ``accuracy``, ``low``, ``high``, ``n``,
+            ``bin`` (its range, as text), ``ece`` (of the arm), ``judged`` (verdicts of the arm).
+        colours: of each protocol.
+    """
+    panels = [
+        _reliability(part, colours.get(str(part["protocol"].iloc[0]), _GREY))
+        for _, part in rows.groupby("arm", sort=False)
+    ]
+    chart: alt.ConcatChart = alt.concat(*panels, columns=_PANELS).resolve_scale(size="shared")
+    return chart
+
+
+def _reliability(part: pd.DataFrame, colour: str) -> alt.LayerChart:
+    first = part.iloc[0]
+    title = alt.TitleParams(
+        str(first["arm"]), subtitle=f"ECE {first['ece']:.3f}, n {int(first['judged']):,}", anchor="start"
+    )
+    x = alt.X("confidence:Q", title="confidence", scale=_SHARE, axis=alt.Axis(format=".1f", tickCount=5))
+    y = alt.Y("low:Q", title="accuracy", scale=_SHARE, axis=alt.Axis(format=".1f", tickCount=5))
+    perfect = pd.DataFrame({"confidence": [0.0, 1.0], "low": [0.0, 1.0]})
+    line = alt.Chart(perfect).mark_line(strokeDash=[4, 4], color=_GREY, strokeWidth=1.2).encode(x=x, y=y)
+    told = [
+        alt.Tooltip("bin:N"),
+        *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("confidence", "accuracy", "low", "high")),
+    ]
+    base = alt.Chart(part).encode(x=x, tooltip=[*told, alt.Tooltip("n:Q", format=",")])
+    whisker = base.mark_rule(color=colour, opacity=0.55).encode(y=y, y2="high:Q")
+    joined = base.mark_line(color=colour, opacity=0.5, strokeWidth=1.5).encode(y="accuracy:Q")
+    size = alt.Size("n:Q", title="verdicts in the bin", scale=alt.Scale(range=[25, 220]), legend=None)
+    dots = base.mark_point(color=colour, filled=True, opacity=1).encode(y="accuracy:Q", size=size)
+    return _layered([line, whisker, joined, dots]).properties(width=_PANEL, height=_PANEL, title=title)
+
+
+def belief_over_turns(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.LayerChart:
+    """The judge's mean probability of the right answer after each turn, with a 95 % band for each arm.
+
+    Args:
+        rows: ``arm``, ``protocol``, ``cast``, ``turn`` (0: before the first speech), ``p``, ``low``, ``high``, ``n``.
+        colours: of each protocol.
+    """
+    casts = rows["cast"].nunique()
+    dash = alt.StrokeDash("cast:N", title=None, legend=_legend() if casts > 1 else None)
+    axis = alt.Axis(tickMinStep=1, format="d", grid=False)
+    base = alt.Chart(rows).encode(
+        x=alt.X("turn:Q", title="turns heard (0: before the first speech)", axis=axis, scale=alt.Scale(nice=False)),
+        color=_protocols(rows, colours),
+        detail="arm:N",
+        tooltip=_told(rows),
+    )
+    y = alt.Y("low:Q", title="mean probability of the right answer", scale=_SHARE)
+    band = base.mark_area(opacity=0.12).encode(y=y, y2="high:Q")
+    lines = base.mark_line().encode(y="p:Q", strokeDash=dash)
+    size = alt.Size("n:Q", scale=alt.Scale(range=[10, 70]), legend=None)
+    dots = base.mark_point(filled=True, opacity=1).encode(y="p:Q", size=size)
+    return _layered([band, lines, dots]).properties(height=340)
+
+
+def accuracy_against_use(rows: pd.DataFrame, colours: Mapping[str, str], used: str) -> alt.LayerChart:
+    """Accuracy against what an episode takes.
+
+    Args:
+        rows: ``arm``, ``protocol``, ``cast``, ``use``, ``n``, ``accuracy``, ``low``, ``high``.
+        colours: of each protocol.
+        used: what ``use`` counts, for the axis.
+    """
+    least, most = float(rows["use"].min()), float(rows["use"].max())
+    far = least > 0 and most / least > _FAR
+    scale = alt.Scale(type="log", padding=20) if far else alt.Scale(domainMin=0, padding=20)
+    casts = rows["cast"].nunique()
+    shape = alt.Shape("cast:N", title=None, legend=_legend() if casts > 1 else None)
+    base = alt.Chart(rows).encode(
+        x=alt.X("use:Q", title=used, scale=scale), color=_protocols(rows, colours), tooltip=_told(rows)
+    )
+    whisker = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
+        y=alt.Y("low:Q", title="judge accuracy, 95 % interval", scale=_SHARE), y2="high:Q"
+    )
+    dot = base.mark_point(filled=True, size=95, opacity=1).encode(y="accuracy:Q", shape=shape)
+    name = base.mark_text(align="left", dx=9, dy=-7, limit=170).encode(y="accuracy:Q", text="arm:N")
+    return _layered([whisker, dot, name]).properties(height=360)
+
+
+def _layered(layers: Sequence[alt.Chart]) -> alt.LayerChart:
+    return alt.LayerChart(layer=list(layers))
+
+
+def _arms(rows: pd.DataFrame) -> alt.Y:
+    return alt.Y("arm:N", title=None, sort=list(rows["arm"]), axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
+
+
+def _protocols(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.Color:
+    shown = [str(name) for name in dict.fromkeys(rows["protocol"])]
+    scale = alt.Scale(domain=shown, range=[colours.get(name, _GREY) for name in shown])
+    return alt.Color("protocol:N", title=None, scale=scale, legend=_legend() if len(shown) > 1 else None)
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(orient="top", offset=6, symbolOpacity=1)
+
+
+def _told(rows: pd.DataFrame) -> list[alt.Tooltip]:
+    """What is said of a mark under the pointer."""
+    names = ("arm", "protocol", "task", "judge", "strong", "cast", "interval", "test")
+    texts = [alt.Tooltip(f"{name}:N") for name in names if name in rows]
+    numbers = ("turn", "n", "accuracy", "difference", "p", "low", "high", "published", "use")
+    forms = {"n": ",", "turn": "d", "use": ",.4~g", "p": ".3~g"}
+    return texts + [alt.Tooltip(f"{name}:Q", format=forms.get(name, ".3f")) for name in numbers if name in rows]
+
+
+def _chance(rows: pd.DataFrame) -> list[alt.Chart]:
+    """A line through all arms that guessing would put at the same place, else a mark for each."""
+    known = rows["chance"].dropna().round(6).unique()
+    if len(known) == 1:
+        line = alt.Chart(pd.DataFrame({"chance": [float(known[0])]})).mark_rule(strokeDash=[4, 4], color=_GREY)
+        return [line.encode(x=alt.X("chance:Q", scale=_SHARE))]
+    marks = alt.Chart(rows[rows["chance"].notna()]).mark_tick(color=_GREY, thickness=2, size=_STEP * 0.7)
+    return [marks.encode(y=_arms(rows), x=alt.X("chance:Q", scale=_SHARE))] if len(known) else []
