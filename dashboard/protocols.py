@@ -20,8 +20,6 @@ NEEDS_STORE = False
 
 _KINDS: dict[str, type] = {"protocols": Protocol, "tasks": Task}
 _MOST_SEATS = 12
-_LINE = 62
-"""About so many characters of an option's meaning fit on a line; cells that are high enough have several."""
 
 
 def page() -> None:
@@ -145,22 +143,21 @@ def _options(found: Found) -> None:
     if not found.options:
         st.caption("It has none.")
         return
-    frame = pd.DataFrame([option._replace(default=option.default.strip('"')) for option in found.options])
-    frame.columns = pd.Index(["option", "type", "default", "meaning"])
-    column = st.column_config
-    longest = max(frame["meaning"].str.len())
-    untrusted.table(
-        frame,
-        key=f"options-{found.name}",
-        height="content",
-        row_height=None if longest <= _LINE else 36 + 20 * min(longest // _LINE, 3),
-        column_config={
-            "option": column.TextColumn(width=130),
-            "type": column.TextColumn(width=180),
-            "default": column.TextColumn(width=120),
-            "meaning": column.TextColumn(width=470),
-        },
-    )
+    # Not a data frame: its cells have one line, and what an option means is worth reading to the end.
+    rows = [Box("option-names", tuple(Box("prose", (each,)) for each in ("option", "type", "default", "meaning")))]
+    rows += [
+        Box(
+            "option",
+            (
+                Box("strong", (option.name,)),
+                Box("prose", (option.kind,)),
+                Box("prose", (option.default.strip('"'),)),
+                Box("prose", (option.meaning,)),
+            ),
+        )
+        for option in found.options
+    ]
+    untrusted.show([Box("options", tuple(rows))], key="options")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
