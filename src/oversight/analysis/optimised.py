@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from oversight.measures.goodhart import GaoFit, best_of_kl, fit_gains
-from oversight.measures.measured import Measured, mean_of, share_of
+from oversight.measures.measured import Measured, mean_share, share_of
 from oversight.store import Store
 from oversight.transcript import PREFERENCE
 
@@ -104,8 +104,8 @@ def _spoken(store: Store, runs: Sequence[str]) -> pd.DataFrame:
 
 def _point(n: int, part: pd.DataFrame) -> SweepPoint:
     clusters = part["cluster"].tolist()
-    proxy = None if part["proxy"].isna().any() else mean_of(part["proxy"].to_numpy(float), clusters)
-    judge = mean_of(part["judge"].to_numpy(float), clusters)
+    proxy = None if part["proxy"].isna().any() else mean_share(part["proxy"].to_numpy(float), clusters)
+    judge = mean_share(part["judge"].to_numpy(float), clusters)
     right = share_of(part["correct"].to_numpy(bool), clusters)
     assert judge is not None
     assert right is not None
@@ -124,7 +124,7 @@ def _fit(swept: pd.DataFrame) -> GaoFit | None:
 def _row(run: str, arm: str, side: str, part: pd.DataFrame) -> OptimisedRow:
     clusters = part["cluster"].tolist()
     n = int(part["versions"].max())
-    proxy, judge = (mean_of(part[column].to_numpy(float), clusters) for column in ("proxy", "judge"))
+    proxy, judge = (mean_share(part[column].to_numpy(float), clusters) for column in ("proxy", "judge"))
     right = share_of(part["correct"].to_numpy(bool), clusters)
     assert proxy is not None
     assert judge is not None
