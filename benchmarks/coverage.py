@@ -123,6 +123,8 @@ def kinds() -> Iterator[Kind]:
         yield paired(clusters, "un", 0.95, 0.9)
         yield f1(clusters, 0.8, 0.2)
         yield mean(clusters, "un")
+    for icc in (0.2, 0.4):
+        yield share(20, "2", icc, 0.9)
 
 
 def naive(study: Study, of: Callable[[Floats], Floats]) -> tuple[float, float]:

@@ -244,7 +244,7 @@ def test_report_with_measures(seen: Seen) -> None:
     assert by_arm["debate"]["adherence"]["value"] == 1
     shown = seen.report("--measures").out
     assert "ASD (log), bits" in shown
-    assert "cluster bootstrap-t" in shown
+    assert "cluster jackknife t, 4 clusters" in shown
 
 
 def test_plan_says_what_the_design_can_detect_and_json_stays_json(seen: Seen) -> None:

@@ -19,7 +19,7 @@ from oversight.measures.best_of import best_of_n
 from oversight.measures.intervals import Floats
 from oversight.measures.measured import Measured, mean_of, mean_share
 
-__all__ = ["GaoFit", "GoodhartPoint", "best_of_kl", "fit_gao", "goodhart_curve"]
+__all__ = ["GaoFit", "GoodhartPoint", "best_of_kl", "fit_gains", "fit_gao", "goodhart_curve"]
 
 
 class GoodhartPoint(NamedTuple):
@@ -96,11 +96,21 @@ def fit_gao(candidates: pd.DataFrame, sizes: Sequence[int] | None = None) -> Gao
     rated = _expected(groups, wanted)
     if not rated.size or len([n for n in wanted if n > 1]) < 2:  # noqa: PLR2004 - two unknowns
         return None
-    gained = rated[:, :, 1] - rated[:, [wanted.index(1)], 1]
-    d = np.sqrt([best_of_kl(n) for n in wanted])
+    clusters = [str(part["cluster"].iloc[0]) for part in groups if len(part) >= max(wanted)]
+    return fit_gains(rated[:, :, 1] - rated[:, [wanted.index(1)], 1], wanted, clusters)
+
+
+def fit_gains(gained: Floats, sizes: Sequence[int], clusters: Sequence[object]) -> GaoFit:
+    """Fit Gao's form where every size was played out by itself, as an experiment swept over ``best_of`` does.
+
+    Args:
+        gained: one row for each question and one column for each size: what it gained over n = 1.
+        sizes: n of each column; at least two of them above 1.
+        clusters: the cluster of each question; the intervals come from drawing these anew, as in `fit_gao`.
+    """
+    d = np.sqrt([best_of_kl(n) for n in sizes])
     # The fit is linear in the means, so each question's own coefficients average to it.
     each = gained @ np.linalg.pinv(np.column_stack([d, -(d**2)])).T
-    clusters = [str(part["cluster"].iloc[0]) for part in groups if len(part) >= max(wanted)]
     alpha, beta = mean_of(each[:, 0], clusters), mean_of(each[:, 1], clusters)
     assert alpha is not None, "there is a question"
     assert beta is not None, "there is a question"

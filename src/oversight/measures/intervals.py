@@ -133,14 +133,15 @@ def mean_ratio(counts: Floats, clusters: Sequence[object]) -> Interval | None:
 
     Bootstrap-t (Efron 1981; Davison and Hinkley 1997, 5.2.1): clusters are resampled, and the quantiles of what comes
     out, in units of its own standard error, stand in Student's place. Scores are skewed, which Student's t does not
-    see; with more than 1000 clusters the two are the same, and `spread` is used. None without spread.
+    see; with more than 1000 clusters the two are the same, and `spread` is used, as it is with five or fewer, which are
+    too few to resample. None without spread.
     """
     found = jackknife(counts, clusters, _ratio)
     if not found.variance > _NOTHING:
         return None
     place = places(clusters)
     sums, sizes = (np.bincount(place, weights=column).astype(np.float64) for column in counts.T)
-    studentised = _studentised(sums, sizes) if found.clusters <= _MANY else np.empty(0)
+    studentised = _studentised(sums, sizes) if _FEW < found.clusters <= _MANY else np.empty(0)
     if studentised.size < _RESAMPLES * _ENOUGH:
         return _student(found)
     low, high = np.quantile(studentised, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -194,6 +195,8 @@ _NOTHING = 1e-20
 """A variance below this is rounding."""
 _RESAMPLES = 2000
 _MANY = 1000
+_FEW = 5
+"""With so few clusters some resamples have next to no spread: intervals get a million wide, and cover no better."""
 _ENOUGH = 0.9
 """What share of the resamples must show spread for their quantiles to be used."""
 
