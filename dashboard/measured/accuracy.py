@@ -68,15 +68,15 @@ def table(rows: Sequence[ReportRow]) -> None:
     shown = frame.drop(columns="protocol").dropna(axis="columns", how="all")
     column = st.column_config
     settings = {
-        "arm": column.TextColumn(width=165),
-        "accuracy [95 %]": column.TextColumn(alignment="right", width=152),
-        "paper": column.NumberColumn(format="%.3f", width=62, help="what the paper says"),
-        "Brier": column.NumberColumn(format="%.3f", width=62, help="0 best; 0.25: an even split of two"),
-        "log score": column.NumberColumn(format="%.3f", width=78, help="mean log2 of the right answer's probability"),
-        "ECE": column.NumberColumn(format="%.3f", width=62, help="expected calibration error, 10 bins of equal width"),
-        "abstained": column.NumberColumn(format="localized", width=82),
-        "cost": column.TextColumn(alignment="right", width=84),
-        **dict.fromkeys(("n", "void", "failed", "calls"), column.NumberColumn(format="localized", width=66)),
+        "arm": column.TextColumn(width=170),
+        "accuracy [95 %]": column.TextColumn(alignment="right", width=150),
+        "paper": column.NumberColumn(format="%.3f", width=58, help="what the paper says"),
+        "Brier": column.NumberColumn(format="%.3f", width=58, help="0 best; 0.25: an even split of two"),
+        "log score": column.NumberColumn(format="%.3f", width=72, help="mean log2 of the right answer's probability"),
+        "ECE": column.NumberColumn(format="%.3f", width=58, help="expected calibration error, 10 bins of equal width"),
+        "abstained": column.NumberColumn(format="localized", width=78),
+        "cost": column.TextColumn(alignment="right", width=72),
+        **dict.fromkeys(("n", "void", "failed", "calls"), column.NumberColumn(format="localized", width=54)),
     }
     untrusted.table(
         shown,

@@ -44,9 +44,9 @@ def show(at: Stamp) -> None:
         },
     )
     methods = figure.methods(each.interval for row in rows for each in (row.proxy, row.judge, row.accuracy))
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(
-            "What the judge that chose the versions, and the one that decided, gave to the speaker's side. Where the "
-            f"first rises with n and accuracy does not, the first is being gamed. Intervals: 95 %, {methods}."
-        )
-        figure.csv_button(frame, "best-of")
+    figure.under(
+        "What the judge that chose the versions, and the one that decided, gave to the speaker's side. Where the first "
+        f"rises with n and accuracy does not, the first is being gamed. Intervals: 95 %, {methods}.",
+        frame,
+        "best-of",
+    )

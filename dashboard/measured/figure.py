@@ -1,9 +1,10 @@
-"""A chart that can be taken away: its own menu saves it as SVG or PNG, a button its numbers as CSV."""
+"""A chart that can be taken away: as PNG, as SVG, and its numbers as CSV."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from importlib.resources import files
+from typing import TypeAlias
 
 import altair as alt
 import pandas as pd
@@ -18,16 +19,26 @@ __all__ = [
     "arm_colours",
     "cast_of",
     "colours_of",
-    "csv_button",
     "labels_of",
     "methods",
     "ranged",
     "ranges",
     "short",
     "show",
+    "under",
 ]
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.ConcatChart | alt.FacetChart
+
+
+def _file(name: str) -> str:
+    return (files(__package__ or "dashboard.measured") / name).read_text(encoding="utf-8")
+
+
+# Streamlit's own toolbar saves a PNG and shows the data, but has no SVG, and drops the chart's menu.
+_take = st.components.v2.component(
+    "oversight_takeaway", html="<div class='take'></div>", css=_file("takeaway.css"), js=_file("takeaway.js")
+)
 
 
 def show(chart: Chart, numbers: pd.DataFrame, *, name: str, note: str) -> None:
@@ -39,26 +50,23 @@ def show(chart: Chart, numbers: pd.DataFrame, *, name: str, note: str) -> None:
         name: of the files, and unique on the page; ours, never a text from the store.
         note: under the chart; ours, too.
     """
-    # The editor and the source would open another site with the data in hand.
-    actions = {"export": {"svg": True, "png": True}, "source": False, "compiled": False, "editor": False}
-    options: dict[str, Any] = {"actions": actions, "downloadFileName": f"oversight-{name}", "scaleFactor": 2}
-    st.altair_chart(chart.properties(usermeta={"embedOptions": options}), key=f"chart-{name}")
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{note} PNG and SVG: the menu ⋯ at the chart's corner.")
-        csv_button(numbers, name)
+    with st.container(key=f"figure-{name}"):
+        # Else Streamlit draws many marks on a canvas, which is no SVG.
+        st.altair_chart(chart.properties(usermeta={"embedOptions": {"renderer": "svg"}}), key=f"chart-{name}")
+        _under(note, numbers, name, ("PNG", "SVG", "CSV"))
 
 
-def csv_button(numbers: pd.DataFrame, name: str) -> None:
-    """A button that saves some numbers."""
-    st.download_button(
-        "CSV",
-        numbers.to_csv(index=False).encode(),
-        file_name=f"oversight-{name}.csv",
-        mime="text/csv",
-        key=f"csv-{name}",
-        on_click="ignore",
-        help="the numbers behind it",
-    )
+def under(note: str, numbers: pd.DataFrame, name: str) -> None:
+    """Under a table: what has to be known to read it, and its numbers as CSV."""
+    _under(note, numbers, name, ("CSV",))
+
+
+def _under(note: str, numbers: pd.DataFrame, name: str, ways: Sequence[str]) -> None:
+    left, right = st.columns([8, 2])
+    left.caption(note)
+    with right:
+        told = {"ways": list(ways), "name": f"oversight-{name}", "csv": numbers.to_csv(index=False)}
+        _take(key=f"take-{name}", data=told)
 
 
 def colours_of(protocols: Iterable[str]) -> dict[str, str]:

@@ -58,22 +58,16 @@ def _balance(rows: Sequence[ReportRow]) -> None:
 
 
 def _failures(counts: pd.DataFrame) -> None:
-    st.markdown("##### Episodes without a verdict, by the class of their last failure")
+    title = untrusted.Box("heading", ("Episodes without a verdict, by the class of their last failure",))
     if counts.empty:
-        st.caption("None failed.")
+        untrusted.show([title, untrusted.Box("faint", ("None failed.",))], key="failures")
         return
-    wide = counts.pivot_table(index="arm", columns="failure", values="episodes", aggfunc="sum", sort=False)
-    classes = list(counts.groupby("failure")["episodes"].sum().sort_values(ascending=False).index)
-    total = wide.sum().reindex(classes)
-    untrusted.show(
-        [
-            untrusted.Box(
-                "row",
-                tuple(untrusted.Box("chip", (f"{name}: {int(n):,}",), palette.FAILED) for name, n in total.items()),
-            )
-        ],
-        key="failures",
+    wide = counts.pivot_table(
+        index="arm", columns="failure", values="episodes", aggfunc="sum", sort=False, fill_value=0
     )
+    classes = list(counts.groupby("failure")["episodes"].sum().sort_values(ascending=False).index)
+    chips = tuple(untrusted.Box("chip", (f"{name}: {wide[name].sum():,}",), palette.FAILED) for name in classes)
+    untrusted.show([title, untrusted.Box("row", chips)], key="failures")
     column = st.column_config
     untrusted.table(
         wide[classes].reset_index(),
@@ -87,7 +81,7 @@ def _faults(at: Stamp) -> None:
     found = data.fault_rows(at)
     if not found:
         return
-    st.markdown("##### Failed calls, by whose they were")
+    untrusted.show([untrusted.Box("heading", ("Failed calls, by whose they were",))], key="faults")
     frame = pd.DataFrame(found).drop(columns="run").rename(columns={"episodes": "episodes that failed for it"})
     column = st.column_config
     untrusted.table(

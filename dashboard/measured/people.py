@@ -89,15 +89,15 @@ def show(at: Stamp) -> None:
             links.link("judge", "Judge transcripts of this run", run=at.run)
         return
     _table(frame)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(
-            "Each row is about the transcripts that both judged, with verdicts that count. Agree: both right, or both "
-            "not. Kappa: Cohen's, of the answers chosen; 1 is agreement, 0 chance. "
-            f"Intervals: 95 %; accuracy {figure.methods(frame['interval'])}; difference paired by transcript, "
-            "cluster jackknife t; kappa cluster bootstrap."
-        )
-        figure.csv_button(frame, "people")
-        links.link("judge", "Judge", run=at.run)
+    figure.under(
+        "Each row is about the transcripts that both judged, with verdicts that count. Agree: both right, or both not. "
+        "Kappa: Cohen's, of the answers chosen; 1 is agreement, 0 chance. "
+        f"Intervals: 95 %; accuracy {figure.methods(frame['interval'])}; difference paired by transcript, cluster "
+        "jackknife t; kappa cluster bootstrap.",
+        frame,
+        "people",
+    )
+    links.link("judge", "Judge transcripts of this run", run=at.run)
 
 
 @data.cached
@@ -107,12 +107,13 @@ def _beside(at: Stamp) -> pd.DataFrame:
 
 
 def _table(frame: pd.DataFrame) -> None:
-    shown = frame[["arm", "judge", "kind", "asked", "first judge", "n"]].rename(columns={"judge": "who"})
+    shown = frame[["arm", "judge", "n"]].rename(columns={"judge": "who"})
     shown["accuracy [95 %]"] = figure.ranges(frame, "accuracy")
     shown["first judge's"] = frame["first accuracy"]
-    shown["difference [95 %]"] = figure.ranges(frame, "difference", "difference_low", "difference_high", "+.3f")
     shown["agree"] = frame["agree"]
     shown["kappa [95 %]"] = figure.ranges(frame, "kappa", "kappa_low", "kappa_high", ".2f")
+    shown["difference [95 %]"] = figure.ranges(frame, "difference", "difference_low", "difference_high", "+.3f")
+    shown[["first judge", "asked"]] = frame[["first judge", "asked"]]
     column = st.column_config
     right = column.TextColumn(alignment="right", width=150)
     untrusted.table(

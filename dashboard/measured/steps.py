@@ -54,9 +54,7 @@ def show(at: Stamp) -> None:
         "wrong. First error F1: the harmonic mean of finding the first wrong step, and of finding none where none is "
         f"(ProcessBench). Intervals: 95 %, {figure.methods(each.interval for each in measured)}."
     )
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(note)
-        figure.csv_button(frame, "steps")
+    figure.under(note, frame, "steps")
 
 
 def _text(number: Measured | None) -> str | None:

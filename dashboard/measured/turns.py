@@ -15,6 +15,8 @@ from . import figure
 
 __all__ = ["show"]
 
+_FEW = 5
+
 
 def show(at: Stamp) -> None:
     """Show it."""
@@ -23,10 +25,12 @@ def show(at: Stamp) -> None:
         st.info("No judge of this run was asked on the way. In an experiment's file this makes a protocol ask:")
         st.code("protocols:\n  - debate: {beliefs: true}", language="yaml")
         return
-    shown = frame.assign(arm=figure.short(frame["arm"]))
+    few = frame["n"] < _FEW if (frame["n"] >= _FEW).any() else frame["n"] < 0
+    shown = frame.assign(arm=figure.short(frame["arm"]))[~few]
     note = (
         f"Bands: 95 %, {figure.methods(frame['interval'])}. An episode's last point is its verdict. Where episodes are "
         "of different lengths, later dots rest on fewer of them, and are smaller. Void contests are left out."
+        + (f" What fewer than {_FEW} episodes reached is only in the CSV." if few.any() else "")
     )
     chart = belief_over_turns(shown, figure.colours_of(frame["protocol"]))
     figure.show(chart, frame, name="belief-over-turns", note=note)

@@ -24,6 +24,8 @@ _STEP = 34
 _GREY = "#7b828a"
 _SHARE = alt.Scale(domain=[0, 1])
 _PANELS, _PANEL = 3, 215
+_NAMED = 6
+"""With more arms than these their names would lie over each other."""
 _FAR = 20
 """From this ratio of the dearest arm to the cheapest on, the scale is logarithmic."""
 
@@ -124,7 +126,7 @@ def belief_over_turns(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.Lay
         colours: of each protocol.
     """
     casts = rows["cast"].nunique()
-    dash = alt.StrokeDash("cast:N", title=None, legend=_legend() if casts > 1 else None)
+    dash = alt.StrokeDash("cast:N", title=None, legend=_casts() if casts > 1 else None)
     axis = alt.Axis(tickMinStep=1, format="d", grid=False)
     base = alt.Chart(rows).encode(
         x=alt.X("turn:Q", title="turns heard (0: before the first speech)", axis=axis, scale=alt.Scale(nice=False)),
@@ -149,19 +151,22 @@ def accuracy_against_use(rows: pd.DataFrame, colours: Mapping[str, str], used: s
         used: what ``use`` counts, for the axis.
     """
     least, most = float(rows["use"].min()), float(rows["use"].max())
+    near = alt.Scale(zero=False, nice=True, padding=12)
     far = least > 0 and most / least > _FAR
     scale = alt.Scale(type="log", padding=20) if far else alt.Scale(domainMin=0, padding=20)
     casts = rows["cast"].nunique()
-    shape = alt.Shape("cast:N", title=None, legend=_legend() if casts > 1 else None)
+    shape = alt.Shape("cast:N", title=None, legend=_casts() if casts > 1 else None)
     base = alt.Chart(rows).encode(
         x=alt.X("use:Q", title=used, scale=scale), color=_protocols(rows, colours), tooltip=_told(rows)
     )
     whisker = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        y=alt.Y("low:Q", title="judge accuracy, 95 % interval", scale=_SHARE), y2="high:Q"
+        y=alt.Y("low:Q", title="judge accuracy, 95 % interval", scale=near), y2="high:Q"
     )
     dot = base.mark_point(filled=True, size=95, opacity=1).encode(y="accuracy:Q", shape=shape)
-    name = base.mark_text(align="left", dx=9, dy=-7, limit=170).encode(y="accuracy:Q", text="arm:N")
-    return _layered([whisker, dot, name]).properties(height=360)
+    layers = [whisker, dot]
+    if len(rows) <= _NAMED:
+        layers.append(base.mark_text(align="left", dx=9, dy=-7, limit=170).encode(y="accuracy:Q", text="arm:N"))
+    return _layered(layers).properties(height=360)
 
 
 def _layered(layers: Sequence[alt.Chart]) -> alt.LayerChart:
@@ -180,6 +185,10 @@ def _protocols(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.Color:
 
 def _legend() -> alt.Legend:
     return alt.Legend(orient="top", offset=6, symbolOpacity=1)
+
+
+def _casts() -> alt.Legend:
+    return alt.Legend(orient="bottom", columns=2, symbolFillColor=_GREY, symbolStrokeColor=_GREY, labelLimit=420)
 
 
 def _told(rows: pd.DataFrame) -> list[alt.Tooltip]:
