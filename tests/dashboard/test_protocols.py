@@ -23,7 +23,7 @@ from oversight.templates import Templates
 NAMES = sorted(registry.installed(Protocol))
 BROKEN = '''\
 """A plugin that needs what is not there."""
-import no_such_library_anywhere
+raise OSError(f"no_such_library_anywhere beside {__file__}")
 '''
 ODD = '''\
 from oversight import Protocol
