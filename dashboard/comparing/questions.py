@@ -213,7 +213,7 @@ def _rows(now: data.Moment, part: pd.DataFrame, key: str) -> None:
         key=key,
         on_select="rerun",
         selection_mode="single-cell",
-        height=36 * (len(frame) + 1),
+        height="content",
         column_config={
             "what happened": column.TextColumn(width=120),
             "question": column.TextColumn(width=410),
