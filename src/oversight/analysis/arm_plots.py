@@ -49,7 +49,7 @@ def accuracy_by_arm(
     dot = base.mark_point(filled=True, opacity=1).encode(
         x=x,
         shape=alt.condition("datum.baseline", alt.value("diamond"), alt.value("circle")),
-        size=alt.condition("datum.baseline", alt.value(150), alt.value(95)),
+        size=alt.condition("datum.baseline", alt.value(200), alt.value(95)),
     )
     count = base.mark_text(align="left", dx=8).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
     layers: list[alt.Chart] = [*_chance(held), whisker, dot, count]
