@@ -193,24 +193,21 @@ def test_a_run_without_a_plan_waits_for_one(tmp_path: Path, monkeypatch: pytest.
 
 @needs_chromium
 def test_charts_are_saved_as_they_look_light_and_dark(kept: Kept) -> None:
-    with serving(kept.directory) as address:
-        looks = (
-            ("light", "rgb(255, 255, 255)", ("accuracy", "difference")),
-            ("dark", "rgb(20, 24, 29)", ("accuracy",)),
-        )
+    looks = (("light", "rgb(255, 255, 255)", ("accuracy", "difference")), ("dark", "rgb(20, 24, 29)", ("accuracy",)))
+    with serving(kept.directory) as address, browsing(address) as visitor:
         for scheme, paper, names in looks:
-            with browsing(address, color_scheme=scheme) as visitor:
-                visitor.open(f"/results?run={kept.quickstart}&one=debate&other=direct")
-                for name in names:
-                    visitor.page.locator(f".st-key-figure-{name} svg.marks").wait_for()
-                    svg, png, csv = (saved(visitor, name, way) for way in ("SVG", "PNG", "CSV"))
-                    assert paper in svg.decode()
-                    assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
-                    assert "debate" in svg.decode()
-                    assert png.startswith(b"\x89PNG")
-                    assert len(png) > 5_000  # more than an empty sheet
-                    assert "debate" in list(pd.read_csv(io.BytesIO(csv))["arm"])
-                assert visitor.strangers == []
+            visitor.page.emulate_media(color_scheme=scheme)
+            visitor.open(f"/results?run={kept.quickstart}&one=debate&other=direct")
+            for name in names:
+                visitor.page.locator(f".st-key-figure-{name} svg.marks").wait_for()
+                svg, png, csv = (saved(visitor, name, way) for way in ("SVG", "PNG", "CSV"))
+                assert paper in svg.decode()
+                assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+                assert "debate" in svg.decode()
+                assert png.startswith(b"\x89PNG")
+                assert len(png) > 5_000  # more than an empty sheet
+                assert "debate" in list(pd.read_csv(io.BytesIO(csv))["arm"])
+        assert visitor.strangers == []
 
 
 def saved(visitor: Visitor, name: str, way: str) -> bytes:
