@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import altair as alt
+from altair.utils import schemapi
 
 __all__ = [
     "FAILED",
@@ -19,6 +20,9 @@ __all__ = [
     "protocol_scale",
     "seat_colours",
 ]
+
+# Altair checks every part of a chart when it is made, and then the whole again when it is shown. The parts are ours.
+schemapi.disable_debug_mode()
 
 # Dark enough for white paper, light enough for a dark one: every colour has a contrast of 3 or more on both.
 _BLUE, _ORANGE, _GREEN, _PINK, _SKY, _VERMILION, _OCHRE, _GREY = (

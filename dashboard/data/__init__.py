@@ -15,6 +15,7 @@ from .episodes import (
     offered,
     producers,
 )
+from .judging import arms_to_judge
 from .results import (
     Extras,
     Stamp,
@@ -52,6 +53,7 @@ __all__ = [
     "Stamp",
     "arm_rows",
     "arms_of_all",
+    "arms_to_judge",
     "asked",
     "belief_table",
     "cached",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from oversight.human import Desk, Queue, Session, arms, new_person
+from oversight.human import About, Desk, Queue, Session, new_person
 from oversight.record import is_person
 
 from .. import data, links
@@ -92,28 +91,27 @@ def _invitation() -> Session:
 
 
 def _set_up() -> Session | None:
-    rows = data.select("SELECT run_id FROM runs ORDER BY created_at DESC")
-    runs = [row["run_id"] for row in rows]
+    now = data.moment()
+    runs = list(data.run_names(now))
     if not runs:
         st.text("There is no run in this store yet.")
         return None
     st.text("Read what others argued, and say how likely each answer is.")
     run = links.choose("run", "Run", runs, every=None) or runs[0]
-    about = _about(run)
+    about = _about(now, run)
     if about is None:
         return None
     stepped = True
     if about == "verdict":
         stepped = st.radio("Ask", ["after each turn", "once at the end"], horizontal=True) == "after each turn"
     feedback = st.toggle("Tell the right answer after each verdict", value=False)
-    there = arms(data.store(), run, about)
+    there = data.arms_to_judge(now, run, about)
     chosen = st.multiselect("Arms", there, placeholder="all of them") if len(there) > 1 else []
     return Session(judge="", run_id=run, about=about, stepped=stepped, feedback=feedback, arms=tuple(chosen))
 
 
-def _about(run: str) -> Literal["verdict", "steps"] | None:
-    store = data.store()
-    decided, solved = arms(store, run, "verdict"), arms(store, run, "steps")
+def _about(now: data.Moment, run: str) -> About | None:
+    decided, solved = data.arms_to_judge(now, run, "verdict"), data.arms_to_judge(now, run, "steps")
     if decided and solved:
         chosen = st.radio("Judge", ["whole transcripts", "the steps of solutions"], horizontal=True)
         return "steps" if chosen == "the steps of solutions" else "verdict"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -18,6 +20,8 @@ from .reading import answer_colour, colours
 __all__ = ["beliefs", "facts", "image", "show"]
 
 _MOST_ANSWERS = 6
+_LONGEST = 300
+"""Characters of options; imported ones can hold whole pages."""
 
 
 def show(transcript: Transcript) -> None:
@@ -108,7 +112,11 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
         "started": f"{transcript.outcome.started_at:%Y-%m-%d %H:%M:%S} UTC",
         "seed, repeat": f"{transcript.spec.seed}, {transcript.spec.repeat}",
         "question": transcript.question.id,
-        "options": ", ".join(f"{name}: {value}" for name, value in transcript.spec.options.items()) or "defaults",
+        "options": untrusted.one_line(_options(transcript.spec.options), _LONGEST) or "defaults",
     }
     rows = [Box("fact", (Box("faint", (name,)), Box("prose", (value,)))) for name, value in facts.items()]
     untrusted.show([Box("heading", ("What it took",)), Box("factlist", tuple(rows))], key=f"facts{key}")
+
+
+def _options(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in options.items())

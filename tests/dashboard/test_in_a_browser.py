@@ -97,6 +97,10 @@ def test_hostile_texts_execute_nothing_and_fetch_nothing(hostile_store: Path) ->
         f"/transcripts?episode={spoken}&view=calls": "Kept and shared calls",
         f"/transcripts?episode={work}": "How the question was divided",
         f"/transcripts?episode={failed}": "failed:",
+        "/results?run=r-hostile": "Intervals: 95 %",
+        "/results?run=r-hostile&view=lost": "Asked: episodes of the plan",
+        "/compare?run=r-hostile": "Compare",
+        "/protocols": "Add your own",
     }
     with serving(hostile_store) as address, browsing(address) as visitor:
         visitor.open("/transcripts")

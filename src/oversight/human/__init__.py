@@ -2,7 +2,19 @@
 
 from oversight.human.desk import Answered, Desk, Session, new_person
 from oversight.human.hearing import Hearing, Said
-from oversight.human.queue import Queue, arms
+from oversight.human.queue import About, Queue, arms
 from oversight.human.solutions import Labelled, Solved
 
-__all__ = ["Answered", "Desk", "Hearing", "Labelled", "Queue", "Said", "Session", "Solved", "arms", "new_person"]
+__all__ = [
+    "About",
+    "Answered",
+    "Desk",
+    "Hearing",
+    "Labelled",
+    "Queue",
+    "Said",
+    "Session",
+    "Solved",
+    "arms",
+    "new_person",
+]
