@@ -68,7 +68,7 @@ def table(rows: Sequence[ReportRow]) -> None:
     shown = frame.drop(columns="protocol").dropna(axis="columns", how="all")
     column = st.column_config
     settings = {
-        "arm": column.TextColumn(width=170),
+        "arm": column.TextColumn(width=140),
         "accuracy [95 %]": column.TextColumn(alignment="right", width=150),
         "paper": column.NumberColumn(format="%.3f", width=58, help="what the paper says"),
         "Brier": column.NumberColumn(format="%.3f", width=58, help="0 best; 0.25: an even split of two"),
