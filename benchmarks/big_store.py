@@ -9,15 +9,19 @@ quotes, beliefs, priced calls, failures, labelled steps, trees, and one run that
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
+
+import pyarrow as pa
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.digest import digest
@@ -25,19 +29,22 @@ from oversight.models.base import CallRecord
 from oversight.question import Answer, Item, Question
 from oversight.quotes import find_quotes
 from oversight.record import EpisodeOutcome, EpisodeSpec, Side
-from oversight.store import RunRow, StoreWriter
+from oversight.store import Parameter, RunRow, Store, StoreWriter, open_store
 from oversight.transcript import PROTOCOL, Kind, Message
 from oversight.verdict import Annotation, Verdict
 
 EPISODES = 100_000
 _RUNS = 12
 _BATCH = 512
+_TIMES = 5
 _TASKS = ("quality", "gsm8k", "truthfulqa")
 _CASTS = (("openai/gpt-5-nano", "openai/gpt-5"), ("hosted_vllm/Qwen3-4B", "hosted_vllm/Qwen3-32B"))
 _ARMS = ("direct", "consultancy", "debate", "process_supervision", "amplification")
 _FAILURES = ("refused", "truncated", "rate_limited", "unparsable", "timeout")
 _RARE = "xylophonist"
 """A word that one message in 20,000 has, to search for."""
+
+_OF_RUN = "SELECT arm FROM plan WHERE run_id = ? GROUP BY 1 ORDER BY min(arm_no)"
 
 _TEXT = """
 the of and to in a is that it was for on are as with his they at be this from have or by one had not but what all were
@@ -226,13 +233,85 @@ def _prose(rng: random.Random, words: int) -> str:
 
 
 def measure(directory: Path) -> None:
-    """Time every query of the dashboard, cold and at its best of five."""
+    """Open every page of the dashboard without a browser, five times each, and time the queries that it makes."""
     os.environ["OVERSIGHT_STORE"] = str(directory)
-    from oversight.dashboard.data.measuring import timings
+    logging.disable(logging.WARNING)  # Streamlit misses a server
+    import streamlit as st
 
-    print("| query | first ms | best ms | rows |\n|---|---|---|---|")
-    for timing in timings():
-        print(f"| {timing.name} | {timing.first_ms:.0f} | {timing.best_ms:.0f} | {timing.rows} |")
+    st.cache_data.clear()
+    print("| page | queries | slowest, first time, ms | the same at its best of 5, ms |\n|---|---|---|---|")
+    for name, page, params in _visits(open_store(directory)):
+        took: dict[int, list[float]] = {}
+        for _ in range(_TIMES):
+            st.cache_data.clear()
+            for number, milliseconds in enumerate(_queries(page, params)):
+                took.setdefault(number, []).append(milliseconds)
+        slowest = max(took.values(), key=lambda each: each[0])
+        print(f"| {name} | {len(took)} | {slowest[0]:.0f} | {min(slowest):.0f} |", flush=True)
+
+
+def _visits(store: Store) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Name, page and address of what is opened: with the widest filters, and with narrow ones."""
+    run, question = (
+        store.arrow("SELECT run_id, min(question_key) FROM plan GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+        .to_pylist()[0]
+        .values()
+    )
+    other = store.arrow("SELECT run_id FROM plan WHERE run_id <> ? GROUP BY 1 LIMIT 1", [run]).to_pylist()[0]["run_id"]
+    episode = store.arrow(
+        "SELECT episode_id FROM episodes WHERE protocol = 'debate' AND run_id = ? ORDER BY 1 LIMIT 1", [run]
+    ).to_pylist()[0]["episode_id"]
+    arms = [row["arm"] for row in store.arrow(_OF_RUN, [run]).to_pylist()]
+    two = {"run": run, "one": arms[1], "other": arms[2]}
+    yield "Runs", "runs", {}
+    yield "Runs, one of them", "runs", {"run": run}
+    for view in ("", "sides", "calibration", "turns", "cost", "people", "steps", "lost"):
+        yield f"Results, {view or 'differences'}", "results", {"run": run, "view": view}
+    yield "Transcripts", "transcripts", {}
+    for outcome in ("right", "confidently wrong", "failed"):
+        yield f"Transcripts, {outcome}", "transcripts", {"verdict": outcome}
+        yield f"Transcripts of one run, {outcome}", "transcripts", {"verdict": outcome, "run": run}
+    yield "Transcripts, page 1,000", "transcripts", {"page": "1000"}
+    yield f"Transcripts, searched for '{_RARE}'", "transcripts", {"find": _RARE}
+    yield "Transcripts of one run, searched for 'captain'", "transcripts", {"find": "captain", "run": run}
+    yield "one transcript", "transcripts", {"episode": episode}
+    yield "one transcript of a filtered list", "transcripts", {"episode": episode, "run": run, "verdict": "wrong"}
+    yield "Compare, two arms", "compare", two
+    yield "Compare, one question", "compare", {**two, "question": question}
+    yield "Compare, two runs", "compare", {"run": run, "run2": other}
+    yield "Judge", "judge", {"run": run}
+
+
+def _queries(page: str, params: dict[str, str]) -> list[float]:
+    """Open a page as a browser would; the milliseconds that each of its queries took."""
+    from streamlit.testing.v1 import AppTest
+
+    took: list[float] = []
+    ask = Store.arrow
+
+    def timed(store: Store, sql: str, bound: Sequence[Parameter] = ()) -> pa.Table:
+        started = time.perf_counter()
+        try:
+            return ask(store, sql, bound)
+        finally:
+            took.append(1000 * (time.perf_counter() - started))
+
+    at = AppTest.from_function(_app, kwargs={"page": page}, default_timeout=60)
+    for name, value in params.items():
+        if value:
+            at.query_params[name] = value
+    with patch.object(Store, "arrow", timed):
+        at.run()
+    if at.exception:
+        raise SystemExit(f"{page} {params}: {at.exception}")
+    return took
+
+
+def _app(page: str) -> None:
+    from oversight.dashboard.app import PAGES
+    from oversight.dashboard.shell import show
+
+    show(PAGES, default=page)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -74,7 +73,8 @@ def serving(store: Path) -> Iterator[str]:
             assert app.stdout is not None
             yield app.stdout.readline().split()[0]
         finally:
-            app.send_signal(signal.SIGTERM)
+            app.terminate()
+            app.communicate(timeout=60)  # it says that it stops, and must find somebody to tell
 
 
 class Taken(NamedTuple):

@@ -78,6 +78,9 @@ def _watched(run: str, live: bool) -> None:
 def _show(run: str) -> None:
     now = data.moment()
     at = data.stamp(now, run)
+    if not at.planned and at.rounds:  # a network that is trained here answers questions that are no episodes
+        rounds.show(at)
+        return
     if not at.planned:
         st.info("This run has planned no episode yet: as soon as it has, they are counted here.")
         return
@@ -99,7 +102,7 @@ def _show(run: str) -> None:
         "people": lambda: people.show(at),
         "steps": lambda: steps.show(at),
         "best-of": lambda: best_of.show(at),
-        "rounds": lambda: rounds.show(now, at),
+        "rounds": lambda: rounds.show(at),
         "lost": lambda: lost.show(at, rows),
     }
     shows[_view(at)]()

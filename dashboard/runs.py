@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.plots import accuracy_over_rounds
-
 from . import data, links, palette, untrusted, wording
 from .data import RunRow
 from .trouble import explained
@@ -163,8 +161,6 @@ def _one(run: RunRow) -> None:
         if run.failed:
             links.link("transcripts", "Failed episodes", run=run.run_id, verdict="failed")
     _arms(run)
-    if run.iterated:
-        _rounds(run)
 
 
 def _arms(run: RunRow) -> None:
@@ -185,11 +181,3 @@ def _arms(run: RunRow) -> None:
         },
         colours={"protocol": {arm.protocol: palette.protocol_colour(arm.protocol) for arm in arms}},
     )
-
-
-def _rounds(run: RunRow) -> None:
-    scores = data.round_accuracies(data.moment(), run.run_id)
-    if scores:
-        st.markdown("##### Accuracy on held-out questions, round by round")
-        st.altair_chart(accuracy_over_rounds(scores), key=f"rounds-{run.run_id}")
-        st.caption("Bands are 95 % intervals (Wilson), each question counted by itself.")

@@ -28,11 +28,13 @@ from .results import (
     optimised_rows,
     process_rows,
     report_rows,
+    round_accuracies,
     round_rows,
     stamp,
+    swept,
     verdict_table,
 )
-from .runs import ArmRow, RunRow, arm_rows, round_accuracies, run_names, run_rows
+from .runs import ArmRow, RunRow, arm_rows, run_names, run_rows
 from .search import Hits, search
 from .transcript import find_attempts, settings_of, transcript
 
@@ -88,6 +90,7 @@ __all__ = [
     "stamp",
     "standings",
     "store",
+    "swept",
     "transcript",
     "verdict_table",
 ]

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from oversight.analysis.faults import Fault, faults
-from oversight.analysis.optimised import OptimisedRow, optimised
+from oversight.analysis.optimised import OptimisedRow, Sweep, optimised, sweeps
 from oversight.analysis.process import ProcessRow, process
 from oversight.analysis.report import ReportRow, Unit, report
-from oversight.analysis.rounds import RoundRow, rounds
+from oversight.analysis.rounds import Accuracy, RoundRow, accuracies, rounds
 from oversight.transcript import PREFERENCE
 
 from .access import Moment, cached, directory, select, store
@@ -32,8 +32,10 @@ __all__ = [
     "optimised_rows",
     "process_rows",
     "report_rows",
+    "round_accuracies",
     "round_rows",
     "stamp",
+    "swept",
     "verdict_table",
 ]
 
@@ -136,9 +138,21 @@ def optimised_rows(at: Stamp) -> list[OptimisedRow]:
 
 
 @cached
+def swept(at: Stamp) -> list[Sweep]:
+    """The best of n against n, where arms differ in nothing else."""
+    return sweeps(store(), [at.run])
+
+
+@cached
 def round_rows(at: Stamp) -> list[RoundRow]:
     """The rounds of an iterated run."""
     return rounds(store(), [at.run])
+
+
+@cached
+def round_accuracies(at: Stamp) -> list[Accuracy]:
+    """How an iterated run's models did, round by round."""
+    return accuracies(store(), [at.run])
 
 
 STAMP = """

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from oversight.analysis.rounds import Accuracy, accuracies
+from .access import Moment, cached, live, select
 
-from .access import Moment, cached, live, select, store
-
-__all__ = ["ArmRow", "RunRow", "arm_rows", "round_accuracies", "run_names", "run_rows"]
+__all__ = ["ArmRow", "RunRow", "arm_rows", "run_names", "run_rows"]
 
 _SETTLED_S = 3.0
 """Before that a rate says nothing."""
@@ -28,7 +26,6 @@ class RunRow(NamedTuple):
         calls: how many those are.
         failures: episodes without a verdict by the class of their last failure.
         rate: episodes per second since the latest start; None before there is any.
-        iterated: whether it has rounds.
     """
 
     run_id: str
@@ -44,7 +41,6 @@ class RunRow(NamedTuple):
     calls: int
     failures: dict[str, int]
     rate: float | None
-    iterated: bool
 
     @property
     def done(self) -> int:
@@ -101,7 +97,6 @@ def _row(found: dict[str, Any], running: bool) -> RunRow:
         calls=found["calls"],
         failures=dict(sorted(found["failures"] or (), key=lambda pair: -pair[1])),
         rate=rate,
-        iterated=found["iterated"],
     )
 
 
@@ -121,12 +116,6 @@ def _runs(now: Moment) -> list[dict[str, Any]]:
 def arm_rows(now: Moment, run_id: str) -> list[ArmRow]:
     """The arms of a run, in the experiment's order."""
     return [ArmRow(*row.values()) for row in select(ARMS, [run_id])]
-
-
-@cached
-def round_accuracies(now: Moment, run_id: str) -> list[Accuracy]:
-    """How an iterated run's models did, round by round."""
-    return accuracies(store(), [run_id])
 
 
 # Runs may share episodes, so what became of an episode is found once, and joined to every plan that asks for it.
@@ -167,8 +156,7 @@ SELECT
     happened.event, happened.started, happened.ended,
     coalesce(planned, 0) AS planned, coalesce(judged, 0) AS judged, coalesce(failed, 0) AS failed,
     failures, coalesce(calls, 0) AS calls, CASE WHEN calls IS NULL THEN 0 ELSE spent END AS spent,
-    coalesce(since, 0) AS since,
-    EXISTS (SELECT 1 FROM rounds WHERE rounds.run_id = runs.run_id) AS iterated
+    coalesce(since, 0) AS since
 FROM runs
 LEFT JOIN progress USING (run_id)
 LEFT JOIN spending USING (run_id)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from oversight.analysis.optimised import SweepPoint
+from oversight.analysis.plots import goodhart_curve
+
 from .. import data, untrusted
 from ..data import Stamp
 from . import figure
@@ -18,6 +21,7 @@ def show(at: Stamp) -> None:
     if not rows:
         st.info("Nobody has spoken the best of several versions in this run yet.")
         return
+    _curve(at)
     frame = pd.DataFrame(
         [
             {
@@ -33,13 +37,13 @@ def show(at: Stamp) -> None:
         ]
     )
     column = st.column_config
-    right = column.TextColumn(alignment="right", width=175)
+    right = column.TextColumn(alignment="right", width=150)
     untrusted.table(
         frame,
         key="best-of-table",
         column_config={
-            "best of": column.NumberColumn(width=80),
-            "KL": column.NumberColumn(format="%.3f", width=80, help="in nats, of one speech"),
+            "best of": column.NumberColumn(width=60),
+            "KL": column.NumberColumn(format="%.3f", width=60, help="in nats, of one speech"),
             **{name: right for name in map(str, frame) if name.endswith("[95 %]")},
         },
     )
@@ -50,3 +54,27 @@ def show(at: Stamp) -> None:
         frame,
         "best-of",
     )
+
+
+def _curve(at: Stamp) -> None:
+    """Against n, where arms differ in nothing else."""
+    found = data.swept(at)
+    if not found:
+        return
+    numbers = pd.DataFrame(
+        [
+            {"protocol": sweep.protocol, "options": sweep.options, "side": sweep.side, **_numbers(point)}
+            for sweep in found
+            for point in sweep.points
+        ]
+    )
+    figure.show(goodhart_curve(found), numbers, name="goodhart", note="Bands: 95 %. n = 1 has no judge that chose.")
+
+
+def _numbers(point: SweepPoint) -> dict[str, float]:
+    measured = {"proxy": point.proxy, "judge": point.judge, "accuracy": point.accuracy}
+    return {"n": point.n, "kl": point.kl} | {
+        f"{name}_{part}": float("nan") if each is None else getattr(each, part)
+        for name, each in measured.items()
+        for part in ("value", "low", "high")
+    }

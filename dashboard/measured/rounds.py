@@ -14,9 +14,9 @@ from . import figure
 __all__ = ["show"]
 
 
-def show(now: data.Moment, at: Stamp) -> None:
+def show(at: Stamp) -> None:
     """Show it."""
-    scores = data.round_accuracies(now, at.run)
+    scores = data.round_accuracies(at)
     if not scores:
         st.info("No round of this run has been evaluated yet.")
         return

@@ -52,9 +52,10 @@ def test_the_curve_of_an_iterated_run(tmp_path: Path, monkeypatch: pytest.Monkey
             scores = [{"who": "alone", "part": "overall", "correct": 10 + round, "n": 20}]
             writer.round("r", round, "evaluated", {"scores": scores})
     watch(tmp_path, monkeypatch)
-    at = opened("runs", run="r")
+    assert opened("runs", run="r").dataframe[0].value["status"].tolist() == ["stopped"]
+    at = opened("results", run="r")
     assert len(at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")) == 1
-    assert at.dataframe[0].value["status"].tolist() == ["stopped"]
+    assert at.dataframe[0].value["alone"].tolist() == [0.5, 0.55, 0.6]
 
 
 def test_a_run_that_is_being_written_shows_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

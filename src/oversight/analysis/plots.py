@@ -13,7 +13,7 @@ from oversight.analysis.rounds import OVERALL, Accuracy
 __all__ = ["accuracy_over_rounds", "goodhart_curve"]
 
 _WHO = {"alone": "X_k alone", "amplified": "X_k amplified", "ceiling": "trained on true answers"}
-_COLOURS = ("#1f6f8b", "#e07a1f", "#3d3d3d")
+_COLOURS = ("#2f7fb8", "#c77700", "#00936b")  # to be told apart on white and on black
 _WHAT = {"proxy": "the judge that chose", "judge": "the judge that decided", "accuracy": "accuracy"}
 
 
@@ -44,7 +44,7 @@ def accuracy_over_rounds(scores: Sequence[Accuracy], title: str = "") -> alt.Fac
     supervised = told.transform_filter(ceiling).mark_line(strokeWidth=2, strokeDash=[4, 4])
     panels = alt.layer(band, trained, supervised, data=frame).properties(width=220, height=180)
     facet = alt.Facet("questions:N", title=None, sort=[*order, OVERALL])
-    chart: alt.FacetChart = panels.facet(facet=facet, columns=4, title=title)
+    chart: alt.FacetChart = panels.facet(facet=facet, columns=3, title=title)
     return chart
 
 
