@@ -52,7 +52,7 @@ def pages(store: Path) -> Iterator[tuple[str, str, str]]:
     two = {"run": run, "one": arms[0]["arm"], "other": arms[1]["arm"]}
     said = re.split(r"[<\n]", words)[0].strip()[:40]
     yield "Runs", "/runs", TABLE
-    yield "Runs, one run", "/runs?" + urlencode({"run": run}), TABLE
+    yield "Runs, one of them", "/runs?" + urlencode({"run": run}), TABLE
     yield "Results", "/results?" + urlencode({"run": run}), CHART
     yield "Transcripts", "/transcripts", TABLE
     yield "Transcripts, one run, wrong", "/transcripts?" + urlencode({"run": run, "verdict": "wrong"}), TABLE
