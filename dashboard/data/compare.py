@@ -10,14 +10,9 @@ import pandas as pd
 from oversight.analysis.compared import flattened
 
 from .access import Moment, cached, select, store
-from .episodes import CONFIDENT
+from .episodes import CONFIDENT, COUNTING
 
 __all__ = [
-    "ARMS_OF_ALL",
-    "ASKED",
-    "FOUND",
-    "NAMED",
-    "STANDINGS",
     "ArmOf",
     "Asked",
     "arms_of_all",
@@ -142,16 +137,7 @@ GROUP BY run_id, arm_no, arm, created_at
 ORDER BY created_at DESC, run_id, arm_no, arm
 """
 
-# As in the list of transcripts: the attempt that counts is looked for among the few that were retried, rows are
-# narrow before anything is joined to them, and joins name the run, by which the tables are sorted.
-_STOOD = """
-WITH retried AS (SELECT DISTINCT episode_id FROM episodes WHERE attempt > 0),
-counting AS (
-    SELECT episode_id, coalesce(min(attempt) FILTER (status = 'judged'), max(attempt)) AS attempt
-    FROM episodes SEMI JOIN retried USING (episode_id) GROUP BY episode_id
-),
-"""
-
+# As in the list of transcripts: rows are narrow before anything is joined to them, and joins name the run.
 _STANDINGS = """
 planned AS (
     SELECT rowid AS place, episode_id, question_key, arm, arm_no
@@ -181,7 +167,7 @@ LEFT JOIN counted USING (episode_id)
 JOIN (SELECT question_key, cluster FROM questions) USING (question_key)
 GROUP BY arm_no, arm, question_key ORDER BY arm_no, place
 """
-STANDINGS = _STOOD + _STANDINGS
+STANDINGS = COUNTING + _STANDINGS
 
 _ASKED = """
 planned AS (
@@ -215,7 +201,7 @@ SELECT
     END AS outcome
 FROM held ORDER BY repeat, place, episode_id
 """
-ASKED = _STOOD + _ASKED
+ASKED = COUNTING + _ASKED
 
 NAMED = """
 SELECT question_key, id, left(prompt, 300) AS prompt

@@ -11,6 +11,7 @@ from .access import Moment, cached, select
 
 __all__ = [
     "CONFIDENT",
+    "COUNTING",
     "OUTCOMES",
     "Filter",
     "Listed",
@@ -19,10 +20,8 @@ __all__ = [
     "Offered",
     "find_run",
     "list_episodes",
-    "list_query",
     "neighbours",
     "offered",
-    "place_query",
     "producers",
 ]
 
@@ -119,7 +118,7 @@ def offered(now: Moment, run_id: str | None) -> Offered:
 @cached
 def list_episodes(now: Moment, wanted: Filter, page: int, size: int) -> Listing:
     """One page, from 1, of what a filter lets through, the latest first."""
-    rows = select(*list_query(wanted, size, (page - 1) * size))
+    rows = select(*_list_query(wanted, size, (page - 1) * size))
     found = [Listed(*(row[name] for name in Listed._fields)) for row in rows if row["episode_id"] is not None]
     return Listing(found, rows[0]["total"])
 
@@ -127,7 +126,7 @@ def list_episodes(now: Moment, wanted: Filter, page: int, size: int) -> Listing:
 @cached
 def neighbours(now: Moment, wanted: Filter, episode_id: str) -> Neighbours:
     """Where an episode stands among what a filter lets through."""
-    rows = select(*place_query(wanted, episode_id))
+    rows = select(*_place_query(wanted, episode_id))
     return Neighbours(*rows[0].values()) if rows else Neighbours(0, 0, None, None)
 
 
@@ -138,13 +137,13 @@ def find_run(now: Moment, episode_id: str) -> str | None:
     return str(rows[0]["run_id"]) if rows else None
 
 
-def list_query(wanted: Filter, size: int, offset: int) -> tuple[str, list[Parameter]]:
+def _list_query(wanted: Filter, size: int, offset: int) -> tuple[str, list[Parameter]]:
     """The query of `list_episodes`, and what is bound to it."""
     sql, bound = _matching(wanted)
     return sql + _PAGE, [*bound, size, offset, CONFIDENT]
 
 
-def place_query(wanted: Filter, episode_id: str) -> tuple[str, list[Parameter]]:
+def _place_query(wanted: Filter, episode_id: str) -> tuple[str, list[Parameter]]:
     """The query of `neighbours`, and what is bound to it."""
     sql, bound = _matching(wanted)
     return sql + _PLACE, [*bound, episode_id]
@@ -153,7 +152,7 @@ def place_query(wanted: Filter, episode_id: str) -> tuple[str, list[Parameter]]:
 def _matching(wanted: Filter) -> tuple[str, list[Parameter]]:
     """The part that finds the episodes, put together from constants, and what is bound to it."""
     scored = wanted.outcome not in (None, "failed")
-    sql = _COUNTING + (_OF_ALL if wanted.run is None else _OF_RUN) + _FITTING + (_SCORED if scored else _PLAIN)
+    sql = COUNTING + (_OF_ALL if wanted.run is None else _OF_RUN) + _FITTING + (_SCORED if scored else _PLAIN)
     names = (wanted.arm, wanted.task, wanted.protocol, wanted.judge, wanted.strong, wanted.outcome)
     everything = wanted.found is None and wanted.questions is None
     bound: list[Parameter] = [] if wanted.run is None else [wanted.run]
@@ -175,7 +174,7 @@ GROUP BY ALL ORDER BY min(arm_no), arm
 # An episode counts with its first judged attempt, else its last. Nearly all are judged at the first attempt, so only
 # the rest are put into groups; rows are narrow, and filtered, before anything is joined to them; and joins name the
 # run, by which tables are sorted as they grow, so that most blocks are skipped.
-_COUNTING = """
+COUNTING = """
 WITH retried AS (SELECT DISTINCT episode_id FROM episodes WHERE attempt > 0),
 counting AS (
     SELECT episode_id, coalesce(min(attempt) FILTER (status = 'judged'), max(attempt)) AS attempt

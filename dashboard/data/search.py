@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .access import Moment, cached, select
 
-__all__ = ["MOST", "SLICE", "Hits", "search"]
+__all__ = ["Hits", "search"]
 
 MOST = 2_000
 """Episodes that a search finds at most; who looks for a commoner word has no use for more."""

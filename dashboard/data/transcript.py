@@ -9,7 +9,7 @@ from oversight.store import Transcript
 
 from .access import Moment, cached, select, store
 
-__all__ = ["ATTEMPTS", "find_attempts", "settings_of", "transcript"]
+__all__ = ["find_attempts", "settings_of", "transcript"]
 
 
 @cached
