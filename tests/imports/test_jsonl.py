@@ -24,6 +24,7 @@ from oversight.analysis.rejudged import rejudged
 from oversight.analysis.report import report
 from oversight.belief import BeliefSource, BeliefStatus
 from oversight.errors import StoreError
+from oversight.human.hearing import hearing
 from oversight.imports.base import Imported, Importer
 from oversight.imports.bring import import_transcripts
 from oversight.imports.jsonl import JsonLines
@@ -135,6 +136,13 @@ def test_judgements_of_people_and_models(tmp_path: Path) -> None:
         ("p1", 1, 0, None),
         ("p1", 1, 0, None),
     ]
+
+
+def test_whoever_judges_again_is_told_who_argues_for_what(tmp_path: Path) -> None:
+    store, _ = brought(tmp_path, line())
+    (episode,) = store.arrow("SELECT episode_id FROM episodes").to_pylist()
+    told = hearing(store.transcript(episode["episode_id"])).instructions
+    assert "alice argues for answer A.\nbob argues for answer B." in told
 
 
 def test_calls_cost_what_the_source_says(tmp_path: Path) -> None:
@@ -321,20 +329,21 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(nasty_text, inner, max_size=2),
     max_leaves=4,
 )
+names = nasty_text.filter(bool)  # an empty one is refused, with a line of its own
 lines = st.fixed_dictionaries(
     {
         "question": nasty_text,
         "answers": st.tuples(nasty_text, nasty_text).map(lambda two: [f"1{two[0]}", f"2{two[1]}"]),
         "gold": st.integers(0, 1),
-        "protocol": nasty_text.filter(bool),
+        "protocol": names,
         "verdict": verdicts,
         "messages": st.lists(messages, min_size=1, max_size=4),
     },
     optional={
-        "material": nasty_text,
-        "cluster": nasty_text,
-        "arm": nasty_text,
-        "judge": nasty_text,
+        "material": names,
+        "cluster": names,
+        "arm": names,
+        "judge": names,
         "sides": st.fixed_dictionaries({"alice": st.integers(0, 1), "bob": st.integers(0, 1)}),
         "beliefs": st.lists(st.fixed_dictionaries({"probs": probabilities}, optional={"turn": st.integers(0, 3)})),
         "meta": st.dictionaries(nasty_text, json_values, max_size=2),

@@ -185,9 +185,18 @@ class Importer(ABC):
         return Source(self.name)
 
 
-def brief(question: Question, seat: str) -> Message:
-    """What a seat is told at the start: the question. The words are ours, because sources do not keep theirs."""
-    text = f"Your seat in this exchange is called {escape(seat)}.\n\n{question.block()}"
+def brief(question: Question, seat: str, sides: Sequence[Side]) -> Message:
+    """What a judge is told at the start: the question, and who argues for what, as judges are in published set-ups.
+
+    The words are ours, because sources do not keep theirs.
+    """
+    lines = [f"Your seat in this exchange is called {escape(seat)}."]
+    lines += [
+        f"{escape(side.seat)} argues for answer {question.labels[side.argues]}."
+        for side in sides
+        if side.argues is not None
+    ]
+    text = "\n".join(lines) + f"\n\n{question.block()}"
     return Message(author=PROTOCOL, audience=(seat,), kind=Kind.BRIEF, text=text)
 
 

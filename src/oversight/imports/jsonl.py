@@ -76,7 +76,7 @@ def _imported(line: Line, where: str, task: str) -> Imported:
     status = "unjudged" if verdict.unjudged else "failed" if verdict.failed else "judged"
     final = _belief(verdict, labels, "verdict") if status == "judged" else None
     beliefs = [(each, _belief(each, labels, f"beliefs.{place}")) for place, each in enumerate(line.beliefs)]
-    placing = Placing(line, item.question.presented(order), beliefs, final)
+    placing = Placing(line, item.question.presented(order), sides, beliefs, final)
     notes = [
         Annotation(kind=note.kind, data=note.data, message=placing.place(note.message, f"annotations.{number}.message"))
         for number, note in enumerate(line.annotations)

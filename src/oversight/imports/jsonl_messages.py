@@ -9,6 +9,7 @@ from oversight.imports.base import brief, material, request
 from oversight.imports.jsonl_records import BeliefRecord, Line, MessageRecord, VerdictRecord
 from oversight.question import Question
 from oversight.quotes import Quote, find_quotes, verify
+from oversight.record import Side
 from oversight.transcript import PROTOCOL, Branch, Kind, Message
 
 __all__ = ["Placing"]
@@ -24,7 +25,12 @@ class Placing:
     """
 
     def __init__(
-        self, line: Line, question: Question, beliefs: Sequence[tuple[BeliefRecord, Belief]], final: Belief | None
+        self,
+        line: Line,
+        question: Question,
+        sides: Sequence[Side],
+        beliefs: Sequence[tuple[BeliefRecord, Belief]],
+        final: Belief | None,
     ) -> None:
         self._line = line
         self._places: list[int] = []
@@ -33,7 +39,7 @@ class Placing:
         found: list[Message] = []
         verdict = line.verdict
         if not any(each.kind == "brief" and each.to == [verdict.seat] for each in line.messages):
-            found.append(brief(question, verdict.seat))
+            found.append(brief(question, verdict.seat, sides))
         if line.sees_material:
             if question.material is None:
                 raise ValueError("sees_material: there is no material")

@@ -82,7 +82,8 @@ def _room(row: Row, entry: Entry, items: Mapping[str, Item]) -> Imported:
     else:
         seats |= {role: "consultant" for role in ("Debater A", "Debater B") if role in roles}
     arguing = [role for role in ("Debater A", "Debater B") if role in roles]
-    said = told(room, item.question.material or "", item.question.presented(order), seats)
+    sides = tuple(Side(seat=seats[role], argues="AB".index(role[-1])) for role in arguing)
+    said = told(room, item.question.material or "", item.question.presented(order), seats, sides)
     who = "human" if entry.setting.is_human else "AI"
     kind = "debate" if entry.setting.is_debate else "consultancy"
     status, verdict, detail = _outcome(entry, said, row)
@@ -101,7 +102,7 @@ def _room(row: Row, entry: Entry, items: Mapping[str, Item]) -> Imported:
             "judge": (roles["Judge"],) if "Judge" in roles else (),
             "strong": tuple(roles[role] for role in arguing),
         },
-        sides=tuple(Side(seat=seats[role], argues="AB".index(role[-1])) for role in arguing),
+        sides=sides,
         messages=said.messages,
         status=status,
         verdict=verdict and Verdict(belief=verdict, annotations=(*_notes(entry, room), *said.notes)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from oversight.belief import Belief, BeliefSource
@@ -10,6 +10,7 @@ from oversight.imports.base import brief, material, request
 from oversight.imports.nyu2023_rooms import Feedback, PlayedRoom, Said
 from oversight.question import Question
 from oversight.quotes import Quote, verify
+from oversight.record import Side
 from oversight.tasks.nyu2023 import placed
 from oversight.transcript import Branch, Kind, Message
 from oversight.verdict import Annotation
@@ -30,7 +31,7 @@ class Told(NamedTuple):
     notes: tuple[Annotation, ...]
 
 
-def told(room: PlayedRoom, story: str, question: Question, seats: Mapping[str, str]) -> Told:
+def told(room: PlayedRoom, story: str, question: Question, seats: Mapping[str, str], sides: Sequence[Side]) -> Told:
     """The room as messages.
 
     Turns count rounds of speeches from 0; what the judge believed before the first has no turn. On the platform
@@ -41,10 +42,11 @@ def told(room: PlayedRoom, story: str, question: Question, seats: Mapping[str, s
         story: the text that quotes are given places in.
         question: as the room asks it.
         seats: role -> seat.
+        sides: who argues for what, which the platform told the judge.
     """
     teller = _Teller(room, story, seats)
     if "Judge" in room.setup.roles:
-        teller.messages.append(brief(question, "judge"))
+        teller.messages.append(brief(question, "judge", sides))
     teller.messages.append(material(story, [seat for role, seat in seats.items() if role != "Judge"]))
     for each in room.rounds:
         if each.judge_feedback:
