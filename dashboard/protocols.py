@@ -191,8 +191,10 @@ def _seats(found: Found) -> None:
             "reads": column.TextColumn("reads what was written by", width=220),
         },
     )
-    more = f" The first {_MOST_SEATS} of {len(seats)} seats." if len(seats) > _MOST_SEATS else ""
-    st.caption(f"As a rehearsal went: one made-up question, the default options, no model called.{more}")
+    st.caption(
+        "As a rehearsal went: one made-up question, the default options, no model called."
+        + (f" The first {_MOST_SEATS} of {len(seats):,} seats." if len(seats) > _MOST_SEATS else "")
+    )
 
 
 def _example(found: Found) -> None:

@@ -48,8 +48,8 @@ def _around(now: data.Moment, choice: Choice, question: str) -> None:
     st.button("Previous", disabled=before is None, on_click=lambda: links.put(**gone | {"question": before}))
     st.button("Next", disabled=after is None, on_click=lambda: links.put(**gone | {"question": after}))
     if place is not None:
-        words = WAYS.get(links.get("which") or "")
-        st.caption(f"{place + 1:,} of {len(keys):,}" + (f", {words}" if words else ""))
+        which = links.get("which")
+        st.caption(f"{place + 1:,} of {len(keys):,}" + (f", {WAYS[which]}" if which in WAYS else ""))
 
 
 def _pair(left: Sequence[Asked], right: Sequence[Asked], *, same: bool) -> tuple[Asked | None, Asked | None]:

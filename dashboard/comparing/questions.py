@@ -32,6 +32,7 @@ _INK = {
     WAYS["same"]: palette.NEUTRAL,
 }
 _FIRST = ("lost", "gained", "partly", "same")
+_PLACES = ("first", "second")
 _STANDINGS = ("right", "mixed", "wrong")
 
 
@@ -119,12 +120,12 @@ def points(difference: float) -> str:
 
 def _also(now: data.Moment, choice: Choice, both: pd.DataFrame) -> None:
     """What the numbers leave out, and how questions stand on both sides."""
-    for half, word in zip(choice, ("first", "second"), strict=True):
+    for place, half in enumerate(choice):
         own = data.standings(now, half.run, half.arm)
         alone, blank = int((own["n"] > 0).sum()) - len(both), int((own["n"] == 0).sum())
         if alone or blank:
             st.caption(
-                f"Left out of the {word} arm: {alone:,} questions that the other has no counting verdict on, "
+                f"Left out of the {_PLACES[place]} arm: {alone:,} questions that the other has no counting verdict on, "
                 f"{blank:,} on which its own episodes failed, abstained or are still to come."
             )
     if len(both) == int((both["n"] == 1).sum()) == int((both["n_other"] == 1).sum()):

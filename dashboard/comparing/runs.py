@@ -89,7 +89,7 @@ def arms(now: data.Moment, choice: Choice) -> None:
     left_out = _only(now, choice)
     st.caption(
         "Second less first, paired by question. Click on an arm to see its questions."
-        + (f" Not in the other run: {left_out} arms." if left_out else "")
+        + (f" Not in the other run: {left_out:,} arms." if left_out else "")
     )
     untrusted.show([Box("faint", (line,)) for line in methods], key="methods")
     if picked.selection.cells:

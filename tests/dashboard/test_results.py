@@ -66,7 +66,7 @@ def test_the_plot_marks_chance_the_baseline_and_its_own_method(kept: Kept) -> No
     spec = charts(at)[0]
     assert {"rule", "point", "text"} <= {layer["mark"]["type"] for layer in spec["layer"]}
     assert spec["usermeta"]["embedOptions"] == {"renderer": "svg"}
-    note = at.caption[0].value
+    note = said(at)
     assert "95 %" in note
     assert "wilson" in note
     assert "guessing" in note
@@ -114,7 +114,7 @@ def test_calibration_has_a_panel_for_each_arm_and_names_its_bins(kept: Kept) -> 
     assert [panel["title"]["text"] for panel in panels] == ["direct", "consultancy", "debate"]
     expected = calibration.ece(whole[whole["arm"] == "debate"], binning="equal mass")
     assert panels[2]["title"]["subtitle"].startswith(f"ECE {expected:.3f}")
-    assert "as many verdicts" in at.caption[1].value
+    assert "as many verdicts" in said(at)
     one = charts(opened("results", run=kept.quickstart, view="calibration", arm="debate"))[1]
     assert len(one["concat"]) == 1
 
@@ -150,7 +150,7 @@ def test_cost_is_money_where_prices_are_known_and_else_tokens(kept: Kept) -> Non
     assert (paid.axis, paid.of[0]) == ("US dollars an episode", 0.5 / (rows[0].n_asked - 1))
     assert use_of([row.model_copy(update={"prompt_tokens": 0, "completion_tokens": 0}) for row in rows]) is None
     at = opened("results", run=kept.quickstart, view="cost")
-    assert "Tokens, because every price is zero" in at.caption[1].value
+    assert "Tokens, because every price is zero" in said(at)
 
 
 def test_steps_are_the_reports(kept: Kept) -> None:
