@@ -29,9 +29,9 @@ quickstart: install
 test: install
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-# What takes long: processes that are killed again and again, clusters, whole experiments.
+# What takes long: processes that are killed, clusters, servers, browsers, whole experiments.
 test-long: install
-	$(BIN)/python -m pytest -q -n 2 -m long
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long
 
 lint: install
 	$(BIN)/ruff check .

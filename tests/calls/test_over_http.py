@@ -27,6 +27,8 @@ DUEL = '''\
 
 from oversight import Protocol
 
+pytestmark = pytest.mark.long
+
 
 class Duel(Protocol):
     """Speak, then judge."""

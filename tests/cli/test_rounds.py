@@ -12,6 +12,8 @@ from iterate.staging import HELD, TRAIN, command, lay_out_files
 
 from cli.running import Ran, here
 
+pytestmark = pytest.mark.long
+
 FEW, TWO = TRAIN[:2], HELD[:2]
 
 

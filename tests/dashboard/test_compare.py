@@ -310,6 +310,7 @@ def test_mcnemar_is_the_one_of_the_verdicts() -> None:
     assert (found.one.value, found.other.value, found.difference.value) == (0.75, 0.25, -0.5)
 
 
+@pytest.mark.long
 @needs_chromium
 def test_from_a_flipped_question_to_both_transcripts(two: Two) -> None:
     with serving(two.directory) as address, browsing(address) as visitor:

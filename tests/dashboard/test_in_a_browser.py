@@ -13,7 +13,7 @@ import oversight
 from dashboard import hostile
 from dashboard.chromium import Visitor, browsing, needs_chromium, serving
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.long]
 
 LIVE = """\
 name: live

@@ -30,6 +30,8 @@ WRITER = """
 import sys, pathlib, select
 from human import staging
 from oversight.store import StoreWriter
+
+pytestmark = pytest.mark.long
 with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
     print("open", flush=True)
     number = 1000

@@ -191,6 +191,7 @@ def test_a_run_without_a_plan_waits_for_one(tmp_path: Path, monkeypatch: pytest.
     assert "planned no episode yet" in opened("results", run="r").info[0].value
 
 
+@pytest.mark.long
 @needs_chromium
 def test_charts_are_saved_as_they_look_light_and_dark(kept: Kept) -> None:
     looks = (("light", "rgb(255, 255, 255)", ("accuracy", "difference")), ("dark", "rgb(20, 24, 29)", ("accuracy",)))

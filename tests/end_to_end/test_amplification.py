@@ -21,6 +21,8 @@ from oversight import RunSettings, run_experiment
 from oversight.models.rehearsal import fitting
 from oversight.testing.loopback import LoopbackServer, Reply
 
+pytestmark = pytest.mark.long
+
 NODES = """
     SELECT episode_id, count(*) AS nodes, sum((data->>'calls')::INTEGER) AS calls,
         sum((data->>'tokens')::INTEGER) AS tokens, sum((data->>'cost_usd')::DOUBLE) AS cost_usd

@@ -70,7 +70,7 @@ def assert_secret(folder: Path, *runs: Ran) -> None:
         assert KEY.encode() not in file.read_bytes(), file
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_every_protocol_is_judged_over_an_api(
     tmp_path: Path, server: LoopbackServer, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

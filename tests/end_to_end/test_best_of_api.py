@@ -16,6 +16,8 @@ from experiment.files import questions
 
 from oversight.testing.loopback import LoopbackServer, Reply
 
+pytestmark = pytest.mark.long
+
 KEY = "correct-horse-battery-staple-0451"
 QUESTIONS = 3
 EPISODES = 2 * QUESTIONS

@@ -19,6 +19,8 @@ from oversight.iterate.chat_rows import ChatRow, problems, read_rows
 from oversight.store import open_store
 from oversight.testing.loopback import Fate, Fault, LoopbackServer
 
+pytestmark = pytest.mark.long
+
 # Sent to the server, and to nobody else.
 KEY = "correct-horse-battery-staple-0451"
 FEW, ONE, TWO = TRAIN[:4], HELD[:1], HELD[:2]
@@ -160,7 +162,6 @@ def test_a_tuned_model_says_alone_what_amplification_answered(finished: Finished
             assert node["answer"] in [reply for brief, reply in said.items() if node["question"] in brief]
 
 
-@pytest.mark.long
 def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finished) -> None:
     """While a job is polled, and while the second round amplifies."""
     kills: list[Kill] = []

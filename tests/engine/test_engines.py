@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from engine.conftest import Disturbed
 from engine.staging import ATTEMPTS, VERDICTS, WORDS, rows
+
+pytestmark = pytest.mark.long
 
 
 def test_a_run_survives_a_killed_worker_with_every_episode_once(ray_run: Disturbed, local_store: Path) -> None:

@@ -11,6 +11,8 @@ from cli.running import here
 from engine.staging import ATTEMPTS, TWO, VERDICTS, Running, count, lay_out, rows
 from oversight import RunSettings, run_experiment
 
+pytestmark = pytest.mark.long
+
 PAUSE = 0.05
 
 
@@ -126,7 +128,7 @@ def finish_and_compare(experiment: Path, store: Path, kept: list[dict[str, objec
     assert count(store, "calls") == count(undisturbed, "calls")
 
 
-@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_an_interrupted_run_keeps_what_finished(tmp_path: Path, engine: str) -> None:
     experiment, store = lay_out(tmp_path / "e", TWO, images=80), tmp_path / "store"
     options = ("--engine", engine, "--concurrency", 4, "--store", store, *(("--workers", 1) if engine == "ray" else ()))

@@ -43,6 +43,8 @@ with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
 JUDGE = """
 import sys, pathlib
 from human import staging
+
+pytestmark = pytest.mark.long
 at = staging.desk(pathlib.Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
 for _ in range(int(sys.argv[3])):

@@ -15,6 +15,8 @@ from engine.staging import Running, count, rows
 
 from iterate.staging import COST, HELD, TRAIN, Calls, command, distilled, lay_out_files, questions, rounds, scores
 
+pytestmark = pytest.mark.long
+
 FEW, TWO = questions(3, "training"), HELD[:2]
 ALONE, TREE = 1, 4
 """Calls: X by itself; two sub-questions divided, answered and decided on."""

@@ -14,6 +14,8 @@ from engine.staging import rows
 from iterate.staging import HELD, TRAIN, Calls, command, distilled, lay_out, lay_out_files, rounds
 from oversight.iterate.chat_rows import problems, read_rows
 
+pytestmark = pytest.mark.long
+
 FEW = TRAIN[:4]
 NAMED = "iterate.distil.models="
 

@@ -25,6 +25,8 @@ from oversight.testing.loopback import Fate, Fault, LoopbackServer, TunedFile, T
 
 from .conftest import Make, ask
 
+pytestmark = pytest.mark.long
+
 PLANTED = "tk_planted-4f9e77c2d1"
 BASE = "openai/gpt-4.1-nano-2025-04-14"
 QUESTION = "Which is right?\nA) the first\nB) the second\nAnswer with one letter."

@@ -53,6 +53,8 @@ print(seen)
 HOLD = """
 import sys, pathlib
 from oversight.store import StoreWriter
+
+pytestmark = pytest.mark.long
 with StoreWriter.open(pathlib.Path(sys.argv[1])):
     print("open", flush=True)
     sys.stdin.readline()
