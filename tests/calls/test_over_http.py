@@ -18,6 +18,8 @@ from oversight.models.base import ChatMessage, ChatRequest
 from oversight.models.litellm_model import LiteLLMModel
 from oversight.testing.loopback import Fault, LoopbackServer, Reply, default_responder
 
+pytestmark = pytest.mark.long
+
 WORDS = "SELECT episode_id, idx, author, text FROM messages ORDER BY episode_id, idx"
 BELIEFS = "SELECT episode_id, idx, seat, final, probs, source FROM beliefs ORDER BY episode_id, idx"
 ORIGINS = "SELECT origin, count(*) AS n FROM calls GROUP BY origin ORDER BY origin"
@@ -26,8 +28,6 @@ DUEL = '''\
 """Two speak, and a judge who was told how to decides."""
 
 from oversight import Protocol
-
-pytestmark = pytest.mark.long
 
 
 class Duel(Protocol):

@@ -20,6 +20,8 @@ from human import staging
 from oversight.store import Ledger, open_store
 from oversight.store.access import DATABASE
 
+pytestmark = pytest.mark.long
+
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("there is no chromium here", allow_module_level=True)
@@ -30,8 +32,6 @@ WRITER = """
 import sys, pathlib, select
 from human import staging
 from oversight.store import StoreWriter
-
-pytestmark = pytest.mark.long
 with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
     print("open", flush=True)
     number = 1000

@@ -173,6 +173,7 @@ def test_the_report_shows_what_share_of_the_prompts_was_cached(
     assert report["debate"]["prompt_tokens"] > report["debate"]["completion_tokens"] > 0
 
 
+@pytest.mark.long
 def test_the_readme_s_local_server_serves_the_readme_s_experiment(tmp_path: Path) -> None:
     """Real worked solutions, a server in a process of its own, and no key."""
     root = Path(__file__).parents[2]

@@ -74,6 +74,7 @@ def test_checking_the_process_beats_checking_the_outcome_where_slips_show(tmp_pa
     assert found["majority"]["calls"] == 0
 
 
+@pytest.mark.long
 def test_first_mistakes_in_real_traces_are_found(tmp_path: Path) -> None:
     data = Path(__file__).parents[3] / "shared" / "data" / "bigbench_mistake"
     if not data.is_dir():

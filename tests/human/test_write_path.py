@@ -24,6 +24,8 @@ from oversight.store.server import DONE, HEADER, SOCKET
 from . import staging
 from .conftest import Spawn
 
+pytestmark = pytest.mark.long
+
 # A run that writes an episode after another until it is killed or told to stop.
 WRITER = """
 import sys, pathlib, select
@@ -43,8 +45,6 @@ with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
 JUDGE = """
 import sys, pathlib
 from human import staging
-
-pytestmark = pytest.mark.long
 at = staging.desk(pathlib.Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
 for _ in range(int(sys.argv[3])):

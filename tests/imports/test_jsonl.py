@@ -294,6 +294,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert store.arrow("SELECT count(*) AS n FROM runs").to_pylist() == [{"n": 1}]
 
 
+@pytest.mark.long
 def test_beside_a_live_run(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text(
         "name: live\ntask: {name: arithmetic, limit: 3}\nmodels: {overseer: embedded/step-overseer}\n"
@@ -387,6 +388,7 @@ def test_whatever_a_line_says_comes_out_again(drawn: list[dict[str, Any]]) -> No
                 assert about["data"]["meta"] == each.get("meta", {})
 
 
+@pytest.mark.long
 def test_a_killed_import_ends_the_same(tmp_path: Path) -> None:
     lines_ = [
         line(

@@ -74,6 +74,7 @@ def test_the_one_tie_is_not_right(paper: tuple[Store, ImportResult]) -> None:
     assert ties == [{"arm": "human consultancy", "correct": False}]
 
 
+@pytest.mark.long
 def test_all_rooms(every: tuple[Store, ImportResult]) -> None:
     store, done = every
     assert (done.read, done.left_out, done.unjudged, done.new) == (631, 0, 114, 218)
@@ -88,6 +89,7 @@ def test_all_rooms(every: tuple[Store, ImportResult]) -> None:
     assert all(row.imported and "114 that nobody judged" in row.imported for row in rows)
 
 
+@pytest.mark.long
 def test_rooms_that_nobody_judged_are_stored_and_counted_nowhere(every: tuple[Store, ImportResult]) -> None:
     store, _ = every
     rows = store.arrow(
@@ -107,6 +109,7 @@ def test_rooms_that_nobody_judged_are_stored_and_counted_nowhere(every: tuple[St
     assert sum(row["said"] for row in rows) > 500
 
 
+@pytest.mark.long
 def test_judgements_after_the_fact(every: tuple[Store, ImportResult]) -> None:
     store, _ = every
     rows = store.arrow("SELECT * FROM judgements").to_pylist()
@@ -171,6 +174,7 @@ def test_rounds_bits_and_scores_against_the_files_themselves(paper: tuple[Store,
     assert (fmean(mine), pstdev(mine)) == pytest.approx((2.7468, 1.1256), abs=5e-5)
 
 
+@pytest.mark.long
 def test_quotes_stand_in_the_story_where_the_store_says(every: tuple[Store, ImportResult]) -> None:
     store, _ = every
     rows = store.arrow(

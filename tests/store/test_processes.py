@@ -20,6 +20,8 @@ from conftest import Spawn
 from oversight.errors import StoreError
 from oversight.store import StoreWriter, open_store
 
+pytestmark = pytest.mark.long
+
 ITEM = samples.item(gold=1)
 DATABASE = "oversight.duckdb"
 
@@ -53,8 +55,6 @@ print(seen)
 HOLD = """
 import sys, pathlib
 from oversight.store import StoreWriter
-
-pytestmark = pytest.mark.long
 with StoreWriter.open(pathlib.Path(sys.argv[1])):
     print("open", flush=True)
     sys.stdin.readline()
