@@ -10,7 +10,7 @@ import pandas as pd
 from oversight.analysis.compared import flattened
 
 from .access import Moment, cached, select, store
-from .episodes import CONFIDENT, COUNTING
+from .episodes import CONFIDENT, COUNTING, TOLD
 
 __all__ = [
     "ArmOf",
@@ -169,7 +169,7 @@ GROUP BY arm_no, arm, question_key ORDER BY arm_no, place
 """
 STANDINGS = COUNTING + _STANDINGS
 
-_ASKED = """
+_SHOWN = """
 planned AS (
     SELECT rowid AS place, episode_id FROM plan WHERE run_id = ? AND arm = ? AND question_key = ?
 ),
@@ -184,24 +184,19 @@ believed AS (
     SELECT run_id, episode_id, attempt, probs
     FROM beliefs SEMI JOIN stood USING (run_id, episode_id, attempt) WHERE final
 ),
-held AS (
+shown AS (
     SELECT stood.*, questions.answers, probs, probs[list_position(answer_order, gold)] AS p_gold
     FROM stood
     JOIN questions USING (question_key)
     LEFT JOIN believed USING (run_id, episode_id, attempt)
-)
-SELECT
-    episode_id, run_id, judge, repeat, seed, sides, answer_order, assignment, answers,
-    CASE
-        WHEN status = 'failed' THEN 'failed'
-        WHEN probs IS NULL THEN 'abstained'
-        WHEN p_gold < list_max(probs) THEN CASE WHEN list_max(probs) >= ? THEN 'confidently wrong' ELSE 'wrong' END
-        WHEN len(list_filter(probs, lambda p: p >= p_gold)) > 1 THEN 'tie'
-        ELSE 'right'
-    END AS outcome
-FROM held ORDER BY repeat, place, episode_id
+),
 """
-ASKED = COUNTING + _ASKED
+
+_ASKED = """
+SELECT episode_id, run_id, judge, repeat, seed, sides, answer_order, assignment, answers, outcome
+FROM told ORDER BY repeat, place, episode_id
+"""
+ASKED = COUNTING + _SHOWN + TOLD + _ASKED
 
 NAMED = """
 SELECT question_key, id, left(prompt, 300) AS prompt

@@ -13,6 +13,7 @@ __all__ = [
     "CONFIDENT",
     "COUNTING",
     "OUTCOMES",
+    "TOLD",
     "Filter",
     "Listed",
     "Listing",
@@ -140,7 +141,7 @@ def find_run(now: Moment, episode_id: str) -> str | None:
 def _list_query(wanted: Filter, size: int, offset: int) -> tuple[str, list[Parameter]]:
     """The query of `list_episodes`, and what is bound to it."""
     sql, bound = _matching(wanted)
-    return sql + _PAGE, [*bound, size, offset, CONFIDENT]
+    return sql + _SHOWN + TOLD + _PAGE, [*bound, size, offset, CONFIDENT]
 
 
 def _place_query(wanted: Filter, episode_id: str) -> tuple[str, list[Parameter]]:
@@ -243,8 +244,23 @@ matching AS MATERIALIZED (
 ),
 """
 
-# One row at least, for the total.
-_PAGE = """
+TOLD = """
+told AS (
+    SELECT
+        shown.*,
+        CASE
+            WHEN status = 'failed' THEN 'failed'
+            WHEN probs IS NULL THEN 'abstained'
+            WHEN p_gold < list_max(probs) THEN CASE WHEN list_max(probs) >= ? THEN 'confidently wrong' ELSE 'wrong' END
+            WHEN len(list_filter(probs, lambda p: p >= p_gold)) > 1 THEN 'tie'
+            ELSE 'right'
+        END AS outcome
+    FROM shown
+)
+"""
+"""One of `OUTCOMES` for each row of ``shown``, from its status, ``probs`` and ``p_gold``; asks for `CONFIDENT`."""
+
+_SHOWN = """
 page AS MATERIALIZED (SELECT * FROM matching ORDER BY started_at DESC, episode_id LIMIT ? OFFSET ?),
 believed AS (
     SELECT run_id, episode_id, attempt, probs
@@ -259,17 +275,13 @@ shown AS (
     JOIN page USING (run_id, episode_id, attempt)
     JOIN questions USING (question_key)
     LEFT JOIN believed USING (run_id, episode_id, attempt)
-)
-SELECT
-    total, shown.* EXCLUDE (status, probs), list_max(probs) AS confidence,
-    CASE
-        WHEN status = 'failed' THEN 'failed'
-        WHEN probs IS NULL THEN 'abstained'
-        WHEN p_gold < list_max(probs) THEN CASE WHEN list_max(probs) >= ? THEN 'confidently wrong' ELSE 'wrong' END
-        WHEN len(list_filter(probs, lambda p: p >= p_gold)) > 1 THEN 'tie'
-        ELSE 'right'
-    END AS outcome
-FROM (SELECT count(*) AS total FROM matching) LEFT JOIN shown ON true
+),
+"""
+
+# One row at least, for the total.
+_PAGE = """
+SELECT total, told.* EXCLUDE (status, probs), list_max(probs) AS confidence
+FROM (SELECT count(*) AS total FROM matching) LEFT JOIN told ON true
 ORDER BY started DESC, episode_id
 """
 
