@@ -9,6 +9,7 @@ import pytest
 from cli.running import here
 
 from experiment.files import TINY, experiment, ids, planned, questions, rows, specs, write
+from oversight.errors import UsageError
 
 
 def test_set_reaches_every_part_of_the_file(tmp_path: Path) -> None:
@@ -151,6 +152,12 @@ def test_a_smaller_limit_is_part_of_a_larger_one_whatever_the_order_of_the_rows(
     assert {spec.question.id for spec in specs(planned(path, limit=5))["direct"]} != {
         spec.question.id for spec in specs(planned(path, limit=5, seed=1))["direct"]
     }
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_question_is_no_experiment(tmp_path: Path, limit: int) -> None:
+    with pytest.raises(UsageError, match=f"1 or more, not {limit}"):
+        planned(write(tmp_path), limit=limit)
 
 
 def test_swept_tasks_and_models_are_labelled_by_their_names(tmp_path: Path) -> None:

@@ -56,8 +56,10 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
     """List the episodes of an experiment; ``limit`` keeps that many questions of each task.
 
     Raises:
-        UsageError: a protocol, task, model, option or row cannot be used.
+        UsageError: a protocol, task, model, option or row cannot be used, or the limit is below 1.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit is a number of questions, 1 or more, not {limit}")
     plan = Plan()
     planner = _Planner(experiment, plan, limit)
     for variant in experiment.variants:
