@@ -64,8 +64,14 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 def ended(process: subprocess.Popen[str], say: str = "") -> str:
-    out, err = process.communicate(say, timeout=60)
-    assert (process.returncode, err) == (0, "")
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    process.stdin.write(say)
+    process.stdin.flush()
+    # `communicate` would pass over the lines that `line` left in the buffer.
+    out, err = process.stdout.read(), process.stderr.read()
+    assert (process.wait(60), err) == (0, "")
     return out
 
 
