@@ -257,9 +257,9 @@ def _visits(store: Store) -> Iterator[tuple[str, str, dict[str, str]]]:
         .to_pylist()[0]
         .values()
     )
-    other = store.arrow("SELECT run_id FROM plan WHERE run_id <> ? GROUP BY 1 LIMIT 1", [run]).to_pylist()[0]["run_id"]
+    others = store.arrow("SELECT run_id FROM plan WHERE run_id <> ? GROUP BY 1 LIMIT 1", [run]).to_pylist()
     episode = store.arrow(
-        "SELECT episode_id FROM episodes WHERE protocol = 'debate' AND run_id = ? ORDER BY 1 LIMIT 1", [run]
+        "SELECT episode_id FROM episodes WHERE run_id = ? ORDER BY protocol <> 'debate', 1 LIMIT 1", [run]
     ).to_pylist()[0]["episode_id"]
     arms = [row["arm"] for row in store.arrow(_OF_RUN, [run]).to_pylist()]
     two = {"run": run, "one": arms[1], "other": arms[2]}
@@ -278,7 +278,8 @@ def _visits(store: Store) -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "one transcript of a filtered list", "transcripts", {"episode": episode, "run": run, "verdict": "wrong"}
     yield "Compare, two arms", "compare", two
     yield "Compare, one question", "compare", {**two, "question": question}
-    yield "Compare, two runs", "compare", {"run": run, "run2": other}
+    for other in others:
+        yield "Compare, two runs", "compare", {"run": run, "run2": other["run_id"]}
     yield "Judge", "judge", {"run": run}
 
 
