@@ -39,6 +39,10 @@ def test_default_replies_fit_the_request_and_repeat(server: LoopbackServer) -> N
     assert token["token"] == labelled["choices"][0]["message"]["content"]
     assert {entry["token"] for entry in token["top_logprobs"]} == {"A", "B"}
 
+    asked = post(server, "Reply with the letter of one answer and nothing else: A, B, C.")["choices"][0]
+    assert asked["message"]["content"] in ("A", "B", "C")
+    assert asked["logprobs"] is None
+
     schema = {
         "type": "object",
         "properties": {"step": {"type": "integer", "minimum": 1}, "inner": {"$ref": "#/$defs/Inner"}},

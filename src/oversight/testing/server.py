@@ -196,9 +196,9 @@ class LoopbackServer:
 def default_responder(body: Mapping[str, Any]) -> Reply:
     """Answer plausibly, the same for the same request: an object that fits, a labelled answer, or prose.
 
-    A request with ``logprobs`` whose last message lists labels (as the framework does, or ``A)``, ``(A)`` or ``A.``
-    at a line's start) gets one of them, with probabilities. What is said and which label it is depend on all
-    that was asked.
+    A request whose last message asks for a label and nothing else, as the framework does, gets one of them. With
+    ``logprobs`` so does one that lists labels (``A)``, ``(A)`` or ``A.`` at a line's start), and both get
+    probabilities. What is said and which label it is depend on all that was asked.
     """
     prompt = str(body["messages"][-1]["content"])
     drawn = int.from_bytes(hashlib.sha256(json.dumps(body["messages"]).encode()).digest()[:8], "big")
@@ -207,7 +207,7 @@ def default_responder(body: Mapping[str, Any]) -> Reply:
         return Reply(json.dumps(fitting(schema)))
     asked = _CHOICES.search(prompt)
     labels = asked[1].split(", ") if asked else sorted(set(_LABEL.findall(prompt)))
-    if body.get("logprobs") and labels:
+    if asked or (body.get("logprobs") and labels):
         chosen = labels[drawn % len(labels)]
         share = 0.6 + drawn % 1000 / 2500
         others = (1 - share) / max(1, len(labels) - 1)
