@@ -24,7 +24,9 @@ def show(desk: Desk, sitting: Sitting) -> None:
         st.rerun()
     show_once(desk, sitting, part)
     words.situation(hearing, first=part == 0)
-    words.said_so_far(hearing.parts[: part + 1], [in_words(hearing.labels, each.data["probs"]) for each in entries])
+    heard = hearing.parts[: part + 1]
+    words.said_so_far(heard, [in_words(hearing.labels, each.data["probs"]) for each in entries])
+    words.image_so_far(hearing, heard)
     _ask(desk, sitting, hearing, part)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from oversight.embedded.images import read_pixels
 from oversight.errors import StoreError
 from oversight.human import Hearing, Said, Solved
 from oversight.store import Entry
 from oversight.transcript import PROTOCOL
 
-from .. import data, palette, untrusted
+from .. import data, palette, pixels, untrusted
 from ..untrusted import Box
 
-__all__ = ["said_so_far", "situation", "steps_so_far", "text", "trouble"]
+__all__ = ["image_so_far", "said_so_far", "situation", "steps_so_far", "text", "trouble"]
 
 _LABELS = {"correct": palette.RIGHT, "neutral": palette.NEUTRAL, "incorrect": palette.WRONG}
 
@@ -41,13 +42,21 @@ def situation(hearing: Hearing, *, first: bool) -> None:
 
 def said_so_far(parts: Sequence[Iterable[Said]], beliefs: Sequence[str]) -> None:
     """What was said, each part followed by what the person then held, in words of ours."""
-    colours = palette.seat_colours(sorted({said.author for part in parts for said in part if not said.own}))
+    colours = _colours(parts)
     boxes = []
     for number, part in enumerate(parts):
         boxes += [_speech(said, colours.get(said.author)) for said in part]
         if number < len(beliefs):
             boxes.append(Box("belief", (Box("aside", (f"You then held: {beliefs[number]}",)),)))
     untrusted.show(boxes, key="judging-said", whole=True)
+
+
+def image_so_far(hearing: Hearing, parts: Sequence[Sequence[Said]]) -> None:
+    """The digits game: what the judge knows of the image by now."""
+    said = [each for part in parts for each in part if not each.own]
+    known, given = read_pixels(hearing.material or ""), read_pixels(hearing.prompt)
+    if boxes := pixels.image(known, given, said, _colours(parts)):
+        untrusted.show(boxes, key="judging-image", whole=True)
 
 
 def steps_so_far(solution: Solved, entries: Sequence[Entry]) -> None:
@@ -60,6 +69,10 @@ def steps_so_far(solution: Solved, entries: Sequence[Entry]) -> None:
     head = Box("head", (Box("author", (f"Step {len(entries) + 1} of {len(solution.steps)}",)),))
     boxes.append(Box("turn", (head, Box("body", (solution.steps[len(entries)],)))))
     untrusted.show(boxes, key="judging-steps", whole=True)
+
+
+def _colours(parts: Sequence[Iterable[Said]]) -> dict[str, str]:
+    return palette.seat_colours(sorted({said.author for part in parts for said in part if not said.own}))
 
 
 def _question(

@@ -8,12 +8,10 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from oversight.embedded.images import BRIGHTEST, PIXELS, read_pixels
+from oversight.embedded.images import PIXELS, read_pixels
 from oversight.store import Transcript
-from oversight.transcript import PROTOCOL
 
-from .. import untrusted, wording
-from ..palette import NEUTRAL
+from .. import pixels, untrusted, wording
 from ..untrusted import Box
 from .reading import answer_colour, colours
 
@@ -36,31 +34,11 @@ def show(transcript: Transcript) -> None:
 
 def image(transcript: Transcript, *, key: str = "") -> None:
     """The digits game: all pixels, and around those that were revealed the colour of who did."""
-    pixels = {pixel.place: pixel.value for pixel in read_pixels(transcript.question.material or "")}
-    if len(pixels) != PIXELS:
-        return
-    seats = colours(transcript)
-    revealed: dict[int, tuple[int, str]] = {}
-    for pixel in read_pixels(transcript.question.prompt):
-        if pixels[pixel.place] == pixel.value:
-            revealed.setdefault(pixel.place, (0, NEUTRAL))
-    order = 0
-    for message in transcript.messages:
-        for quote in message.quotes if message.author != PROTOCOL else ():
-            for pixel in read_pixels(quote.text) if quote.verified else ():
-                if pixel.value and pixel.place not in revealed:
-                    order += 1
-                    revealed[pixel.place] = (order, seats[message.author])
-    cells = []
-    for place in range(PIXELS):
-        number, colour = revealed.get(place, (0, None))
-        badge = (Box("badge", (str(number),), colour),) if number else ()
-        cells.append(Box("pixel-revealed" if colour else "pixel", badge, colour, pixels[place] / BRIGHTEST))
-    caption = (
-        f"{order} pixels were revealed, in this order; colours are the seats'." if order else "No pixel was revealed."
-    )
-    boxes = [Box("heading", ("The image",)), Box("pixels", tuple(cells)), Box("faint", (caption,))]
-    untrusted.show(boxes, key=f"image{key}")
+    known = {pixel.place: pixel for pixel in read_pixels(transcript.question.material or "")}
+    if len(known) == PIXELS:
+        given = [pixel for pixel in read_pixels(transcript.question.prompt) if known[pixel.place] == pixel]
+        boxes = pixels.image(known.values(), given, transcript.messages, colours(transcript))
+        untrusted.show(boxes, key=f"image{key}")
 
 
 def beliefs(transcript: Transcript, *, key: str = "") -> None:

@@ -11,6 +11,8 @@ import pytest
 from human import staging
 from streamlit.testing.v1 import AppTest
 
+from dashboard import making
+from dashboard.browsing import boxes, kinds
 from oversight.store import Ledger, open_store
 
 
@@ -230,3 +232,25 @@ def test_what_waited_for_the_database_is_brought_when_somebody_comes(
     at = opened(tmp_path, monkeypatch, **PERSON)
     assert staging.stored(tmp_path) == [saved.judgement_id]
     assert "transcript 2 of 2" in sent(at)
+
+
+def test_of_an_image_only_what_was_revealed_by_then_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = making.quickstart(tmp_path, limit=1)
+    at = opened(tmp_path, monkeypatch, run=run, judge="calm-otter-1", arms="debate", mode="turns")
+    counts = []
+    while "Save and read on" in labels(at):
+        counts.append(drawn(at))
+        press(at, "Cannot tell yet")
+    counts.append(drawn(at))
+    assert len(counts) > 1
+    assert counts[-1] == (4, 60)
+    assert sorted(counts) == counts
+    assert all(revealed > 0 and revealed + unknown == 64 for revealed, unknown in counts)
+    alone = opened(tmp_path, monkeypatch, run=run, judge="keen-wren-2", arms="direct", mode="turns")
+    assert drawn(alone) == (0, 0)
+
+
+def drawn(at: AppTest) -> tuple[int, int]:
+    """Pixels with a brightness, and without."""
+    known = kinds(boxes(at), "pixel-revealed") + kinds(boxes(at), "pixel")
+    return len(known), len(kinds(boxes(at), "pixel-unknown"))
