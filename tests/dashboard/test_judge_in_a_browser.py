@@ -109,7 +109,8 @@ class Watched:
         return [secret for secret in (*staging.SECRETS, 'answer-gold"') if secret.encode() in heard]
 
     def slide(self, steps: int) -> None:
-        """Move the slider by the keyboard."""
+        """Move the slider by the keyboard, once it is the one of this turn, which nobody has touched."""
+        self.page.get_by_text("Not said yet").wait_for()
         slider = self.page.get_by_role("slider")
         slider.focus()
         for _ in range(abs(steps)):
