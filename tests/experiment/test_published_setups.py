@@ -166,9 +166,9 @@ def test_amplification_strategyqa(data: Path) -> None:
     assert (item.question.material or "").startswith("Facts:")
 
 
-def test_the_majority_of_many_overseers_is_one_of_independent_samples() -> None:
+def test_the_majority_of_many_overseers_is_one_of_independent_samples(data: Path) -> None:
     """Token probabilities are the same at any temperature, so thirteen of them are one opinion."""
-    plan = planned(SHIPPED / "amplification_strategyqa.yaml", limit=1)
+    plan = planned(SHIPPED / "amplification_strategyqa.yaml", f"task.path={data / 'strategyqa' / 'dev.json'}")
     (arm,) = (arm for arm in plan.arms if arm.protocol.options.get("votes", 1) > 1)
     (judge,) = arm.cast["judge"]
     asked = judge.checked()[1]

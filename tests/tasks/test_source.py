@@ -50,6 +50,14 @@ def test_a_file_is_downloaded_once_and_its_checksum_recorded(server: FileServer,
     subprocess.run(["sha256sum", "-c", "part.jsonl.sha256"], cwd=data / "set", check=True)
 
 
+def test_a_copy_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    missing = tmp_path / "none.jsonl"
+    with pytest.raises(UsageError) as caught:
+        locate(missing, Download("http://127.0.0.1:9/none.jsonl", "none.jsonl"))
+    assert str(caught.value).startswith(f"{missing}: cannot be read")
+    assert "--set task.path=null" in str(caught.value)
+
+
 def test_a_known_checksum_is_not_recorded(server: FileServer, data: Path) -> None:
     fetch(offer(server, sha256=sha(BODY)))
     assert kept(data) == ["set/part.jsonl"]
@@ -149,8 +157,9 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 def test_a_copy_of_the_user_s_comes_first(server: FileServer, tmp_path: Path) -> None:
     download = offer(server, sha256=sha(b"other"))
     mine = tmp_path / "mine"
-    assert locate(mine / "any.jsonl", download) == mine / "any.jsonl"
     mine.mkdir()
+    (mine / "any.jsonl").write_text("mine")
+    assert locate(mine / "any.jsonl", download) == mine / "any.jsonl"
     with pytest.raises(UsageError, match=r"no file part\.jsonl in this folder"):
         locate(mine, download)
     (mine / "part.jsonl").write_text("mine")

@@ -105,6 +105,11 @@ def locate(path: Path | None, download: Download) -> Path:
     """
     if path is None:
         return fetch(download)
+    if not path.exists():
+        raise UsageError(
+            f"{path}: cannot be read: there is no such file or folder; name your copy with 'path:' "
+            "(--set task.path=…), or leave it out (--set task.path=null) and the file is downloaded once"
+        )
     if not path.is_dir():
         return path
     name = Path(download.name).name
