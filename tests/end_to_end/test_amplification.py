@@ -167,15 +167,17 @@ def test_another_judge_can_decide_from_the_same_answers(shipped: Shipped, monkey
 # --- killed and resumed
 
 MODELS = '''\
-"""Models that answer by the hash of what they read, leave a line for each call, and pause where told to."""
+"""Models that answer by the hash of what they read, leave a line for each call, and answer as often as told."""
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 
 from oversight.models.base import ChatModel, ChatReply
 
+CALLS = itertools.count(1)
 WORDS = ["Is it old?", "is it OLD", "Is it near?", "Who knows?", "Where is it?", "Why there?", "When was it?"]
 
 
@@ -189,7 +191,8 @@ class Player(ChatModel):
         unreadable = form and drawn[1] % 4 == 0 and request.sample < 2
         with open(os.environ["OVERSIGHT_TEST_LOG"], "a") as log:
             log.write(f"{request.seat} {drawn.hex()} {unreadable}\\n")
-        await asyncio.sleep(float(os.environ.get("OVERSIGHT_TEST_PAUSE") or 0))
+        if next(CALLS) > int(os.environ.get("OVERSIGHT_TEST_MOST") or 10**9):
+            await asyncio.Event().wait()
         text, shares = f"words {drawn.hex()[:8]}", None
         if request.choices:
             text, shares = "A", {"A": drawn[0] / 255, "B": 1 - drawn[0] / 255}
@@ -230,8 +233,8 @@ def test_a_killed_run_grows_the_same_trees_and_repeats_no_call_that_it_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, store, log = lay_out(tmp_path), tmp_path / "store", tmp_path / "log"
-    run = Running(tmp_path, experiment, "--engine", "local", "--concurrency", 4, "--store", store, PAUSE=0.05, LOG=log)
-    run.until(lambda: len(calls_in(log)) >= 60, "some calls to be made")
+    run = Running(tmp_path, experiment, "--engine", "local", "--concurrency", 4, "--store", store, MOST=60, LOG=log)
+    run.until(lambda: len(calls_in(log)) > 60 and journalled(store).calls >= 50, "some calls to be kept")
     run.process.send_signal(signal.SIGKILL)
     assert run.ended().code == -signal.SIGKILL
     before, kept = calls_in(log), journalled(store)

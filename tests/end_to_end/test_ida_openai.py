@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from iterate.staging import HELD, TRAIN, Dividing, command, distilled, lay_out, 
 
 from oversight.iterate.chat_rows import ChatRow, problems, read_rows
 from oversight.store import open_store
-from oversight.testing.loopback import Fate, Fault, LoopbackServer
+from oversight.testing.loopback import Fate, Fault, LoopbackServer, Reply, TuningDesk
 
 pytestmark = pytest.mark.long
 
@@ -36,6 +37,19 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[LoopbackServer]:
     with LoopbackServer(Dividing()) as server:
         yield server
+
+
+class Holding(TuningDesk):
+    """Whose models of the first round say nothing about one training question until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def recall(self, body: Mapping[str, Any]) -> Reply | None:
+        if ":x1:" in body["model"] and "Training note 9." in str(body["messages"]):
+            self.let_go.wait()
+        return super().recall(body)
 
 
 class Finished(NamedTuple):
@@ -163,23 +177,24 @@ def test_a_tuned_model_says_alone_what_amplification_answered(finished: Finished
 
 
 def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finished) -> None:
-    """While a job is polled, and while the second round amplifies."""
+    """While a job is polled that does not end, and while the second round amplifies and one answer is awaited."""
     kills: list[Kill] = []
     with LoopbackServer(Dividing()) as server:
+        server.tuning = desk = Holding()
         experiment = lay_out(tmp_path, server.api_base, held=TWO, distil={"ceiling": True}, iterate={"rounds": 2})
-        store, desk = tmp_path / "store", server.tuning
+        store = tmp_path / "store"
 
         def trained_on(arm: str) -> int:
             query = f"SELECT count(*) AS n FROM episodes WHERE arm = '{arm}'"
             return rows(store, query)[0]["n"] if count(store, "runs") else 0
 
         points = (
-            (0.4, lambda: len(desk.jobs) == 2 and "queued" in desk.jobs[1].statuses),
-            (0.02, lambda: 2 <= trained_on("training, X_1") < len(TRAIN)),
+            lambda: len(desk.jobs) == 2 and desk.jobs[1].statuses[-1] == "running",
+            lambda: trained_on("training, X_1") >= 2,
         )
-        for poll_s, reached in points:
-            options = ("--set", f"iterate.distil.poll_s={poll_s}", "--concurrency", 2, "--store", store)
-            server.chaos = server.chaos._replace(latency_s=0.05)
+        desk.fates.extend([Fate(), Fate.stuck()])
+        options = ("--concurrency", 2, "--store", store)
+        for reached in points:
             variables = {"OPENAI_API_KEY": KEY}
             run = Running(tmp_path, experiment, "--engine", "local", *options, variables=variables)
             try:
@@ -187,9 +202,10 @@ def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finish
                 kills.append(kill_driver(run))
             finally:
                 end(run)
+            desk.jobs[1].fate = Fate()
             assert KEY not in run.out.read_text() + run.err.read_text()
         assert (2, "amplified") not in rounds(store)
-        server.chaos = server.chaos._replace(latency_s=0.0)
+        desk.let_go.set()
         last = command(experiment)
         assert last.code == 0, last
         served = list(server.served)

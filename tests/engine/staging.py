@@ -17,7 +17,7 @@ import oversight
 from oversight.errors import StoreError
 
 ASK = '''\
-"""Asks the judge; pauses, fails and leaves its process's number where the environment says so."""
+"""Asks the judge; pauses, fails, stops for good and leaves its process's number where the environment says so."""
 
 import asyncio
 import os
@@ -34,6 +34,15 @@ class Told(Exception):
     """Known to this file alone."""
 
 
+def enough():
+    """Whether as many episodes as may end have begun, in whichever processes."""
+    if not told("BEGUN"):
+        return False
+    with open(told("BEGUN"), "ab", buffering=0) as begun:
+        begun.write(b".")
+        return begun.tell() > int(told("MOST"))
+
+
 class Ask(Protocol):
     """Ask the judge."""
 
@@ -45,6 +54,8 @@ class Ask(Protocol):
         if told("PIDS"):
             Path(told("PIDS"), str(os.getpid())).touch()
         await asyncio.sleep(float(told("PAUSE") or 0))
+        if enough():
+            await asyncio.Event().wait()
         if told("FAIL") and int(episode.question.id[len("image-")]) % 2:
             await judge.believe("plead")
             raise Told("failing as told")

@@ -13,7 +13,8 @@ from oversight import RunSettings, run_experiment
 
 pytestmark = pytest.mark.long
 
-PAUSE = 0.05
+MOST = 24
+"""Episodes that may end before a run is broken off; the next ones are in flight then, however slow the machine is."""
 
 
 def local(store: Path) -> RunSettings:
@@ -132,7 +133,7 @@ def finish_and_compare(experiment: Path, store: Path, kept: list[dict[str, objec
 def test_an_interrupted_run_keeps_what_finished(tmp_path: Path, engine: str) -> None:
     experiment, store = lay_out(tmp_path / "e", TWO, images=80), tmp_path / "store"
     options = ("--engine", engine, "--concurrency", 4, "--store", store, *(("--workers", 1) if engine == "ray" else ()))
-    run = Running(tmp_path, experiment, *options, PAUSE=PAUSE)
+    run = Running(tmp_path, experiment, *options, BEGUN=tmp_path / "begun", MOST=MOST)
     run.until(lambda: count(store, "episodes") >= 8, "some episodes to be stored")
     run.interrupt()
     ran = run.ended(30)
@@ -140,7 +141,7 @@ def test_an_interrupted_run_keeps_what_finished(tmp_path: Path, engine: str) -> 
     assert "interrupted: what finished is kept" in ran.err
     assert "Traceback" not in ran.err + ran.out
     kept = rows(store, ATTEMPTS)
-    assert 8 <= len(kept) < 160
+    assert 8 <= len(kept) <= MOST
     assert {row["status"] for row in kept} == {"judged"}
     events = rows(store, "SELECT event FROM run_events ORDER BY event_at")
     assert [row["event"] for row in events] == ["started", "interrupted"]
@@ -149,10 +150,11 @@ def test_an_interrupted_run_keeps_what_finished(tmp_path: Path, engine: str) -> 
 
 def test_a_killed_run_keeps_what_finished(tmp_path: Path) -> None:
     experiment, store = lay_out(tmp_path / "e", TWO, images=40), tmp_path / "store"
-    run = Running(tmp_path, experiment, "--engine", "local", "--concurrency", 4, "--store", store, PAUSE=PAUSE)
+    options = ("--engine", "local", "--concurrency", 4, "--store", store)
+    run = Running(tmp_path, experiment, *options, BEGUN=tmp_path / "begun", MOST=MOST)
     run.until(lambda: count(store, "episodes") >= 8, "some episodes to be stored")
     run.process.send_signal(signal.SIGKILL)
     assert run.ended().code == -signal.SIGKILL
     kept = rows(store, ATTEMPTS)
-    assert 8 <= len(kept) < 80
+    assert 8 <= len(kept) <= MOST
     finish_and_compare(experiment, store, kept)

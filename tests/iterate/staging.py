@@ -34,12 +34,13 @@ Row = Mapping[str, Any]
 COST = 0.25  # exact in binary, so that sums are
 
 MODELS = f'''\
-"""Models that answer by the hash of what they read, keep a list of it, and pause and fail as told."""
+"""Models that answer by the hash of what they read, keep a list of it, and fail or never answer as told."""
 
 import asyncio
 import hashlib
 import json
 import os
+import re
 
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply
@@ -55,7 +56,8 @@ class X0(ChatModel):
     async def chat(self, request):
         with open(told("CALLS"), "a") as calls:
             calls.write(json.dumps([type(self).__name__, request.messages, request.sample, request.seat]) + "\\n")
-        await asyncio.sleep(float(told("PAUSE") or 0))
+        if told("HANG") and re.match(told("HANG"), f"{{type(self).__name__}} {{request.messages}}"):
+            await asyncio.Event().wait()
         read = request.messages[0].content
         if told("FAIL") and told("FAIL") in read:
             raise CallFailed(FailureClass.REFUSED, "failing as told")

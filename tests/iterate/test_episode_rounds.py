@@ -326,14 +326,13 @@ def test_killed_between_phases_and_interrupted_it_goes_on(tmp_path: Path, calls:
     two = ("--set", "iterate.rounds=2")
     experiment = lay_out(tmp_path, models={"ceiling": "./model.py:Ceiling"})
     store = tmp_path / "store"
-    told = {"CALLS": calls.path, "PAUSE": 0.05}
     options = (*two, "--engine", "local", "--store", store, "--concurrency", 1)
-    run = Running(tmp_path, experiment, *options, **told)
+    run = Running(tmp_path, experiment, *options, CALLS=calls.path, HANG="X1 ")
     run.until(lambda: rows_of(store, "SELECT 1 FROM rounds WHERE phase = 'distilled'"), "the first round's rows")
     run.process.kill()
     run.ended()
     assert list(rounds(store)) == PHASES[:3]
-    run = Running(tmp_path, experiment, *options, **told)
+    run = Running(tmp_path, experiment, *options, CALLS=calls.path, HANG="X1 .*Training note 2[.]")
     try:
         run.until(lambda: rows_of(store, "SELECT 1 FROM episodes WHERE arm = 'training, X_1'"), "the second round")
         run.interrupt()
