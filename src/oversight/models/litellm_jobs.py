@@ -6,9 +6,7 @@ import asyncio
 import functools
 import importlib
 import os
-import random
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.litellm_failures import call_failed
-from oversight.models.litellm_model import _load
+from oversight.models.litellm_library import load_litellm
+from oversight.models.retry import persist
 from oversight.secrets import SECRET_NAME, SECRET_VALUE, adopt_key_files, redact
 
 __all__ = ["PROVIDER", "Job", "TuningApi", "TuningSettings", "check"]
@@ -31,12 +30,6 @@ _NOT_READY = re.compile(r"not ready|being processed", re.IGNORECASE)
 _DEAD = frozenset({"failed", "cancelled"})
 _JOBS_A_PAGE = 100
 _MOST_PAGES = 50
-
-# As often and as long as `oversight.models.retry` tries a chat call again.
-_RETRIES = 4
-_TURNED_AWAY_RETRIES = 10
-_LONGEST_BACKOFF_S = 30.0
-_LONGEST_RETRY_AFTER_S = 60.0
 
 T = TypeVar("T")
 _Count = Literal["auto"] | Annotated[int, Field(ge=1)]
@@ -213,22 +206,8 @@ class TuningApi:
         return found
 
     async def _persist(self, request: Callable[[], Awaitable[T]]) -> T:
-        failures: Counter[FailureClass] = Counter()
-        while True:
-            try:
-                return await request()
-            except CallFailed as failed:
-                failures[failed.failure] += 1
-                turned_away = failed.failure is FailureClass.RATE_LIMITED
-                allowed = _TURNED_AWAY_RETRIES if turned_away else _RETRIES
-                if not failed.failure.transient or failures[failed.failure] > allowed:
-                    raise
-                # A job takes long: what is polled seldom is also tried again at leisure.
-                longest = min(_LONGEST_BACKOFF_S, self._settings.poll_s * 2 ** (failures.total() - 1))
-                wait = random.uniform(longest / 2, longest)
-                if failed.retry_after is not None:
-                    wait = min(failed.retry_after, _LONGEST_RETRY_AFTER_S) + random.uniform(0, longest)
-            await asyncio.sleep(wait)
+        # A job takes long: what is polled seldom is also tried again at leisure.
+        return await persist(request, base_delay=self._settings.poll_s)
 
     async def _send(self, function: str, **arguments: Any) -> Any:
         """What one of LiteLLM's functions returns.
@@ -244,7 +223,7 @@ class TuningApi:
 
     async def _try(self, function: str, arguments: dict[str, Any]) -> Any:
         """What one of LiteLLM's functions returns, or else why it returned nothing."""
-        litellm = _load()
+        litellm = load_litellm()
         timeout = self._settings.timeout_s
         try:
             # LiteLLM's timeout bounds each read; a server that trickles would outlive it.

@@ -1,16 +1,13 @@
 """Every model that LiteLLM serves, behind the framework's chat interface.
 
-LiteLLM takes seconds to import and is imported by the first call, so that listing plugins, planning and
-embedded models never pay for it. Its own retries, fallbacks and router stay off: `oversight.models.retry`
-decides, and every attempt is on record.
+LiteLLM's own retries, fallbacks and router stay off: `oversight.models.retry` decides, and every attempt is on
+record.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import importlib
-import logging
 import os
 import re
 import socket
@@ -24,6 +21,7 @@ from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 from oversight.models.litellm_failures import call_failed, status_of
 from oversight.models.litellm_forms import response_format, useless
+from oversight.models.litellm_library import load_litellm
 from oversight.models.litellm_settings import LiteLLMSettings
 from oversight.models.tokens import first_token_probs
 from oversight.secrets import adopt_key_files
@@ -75,7 +73,7 @@ class LiteLLMModel(ChatModel):
         if settings.input_cost_per_token is not None:
             return _stated_price(settings, prompt_tokens, completion_tokens)
         with suppress(Exception):
-            costs = _load().cost_per_token(settings.model, prompt_tokens, completion_tokens)
+            costs = load_litellm().cost_per_token(settings.model, prompt_tokens, completion_tokens)
             return float(sum(costs))
         return None
 
@@ -83,7 +81,7 @@ class LiteLLMModel(ChatModel):
     def count_tokens(cls, settings: ModelSettings, text: str) -> int:
         """How many tokens ``text`` takes by the model's own tokenizer, or by one like it."""
         with suppress(Exception):
-            return int(_load().token_counter(model=settings.model, text=text))
+            return int(load_litellm().token_counter(model=settings.model, text=text))
         return super().count_tokens(settings, text)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
@@ -92,7 +90,7 @@ class LiteLLMModel(ChatModel):
         Raises:
             CallFailed: the call gave nothing usable.
         """
-        litellm = _load()
+        litellm = load_litellm()
         while True:
             extras = self._extras(request)
             started = time.perf_counter()
@@ -226,21 +224,6 @@ class LiteLLMModel(ChatModel):
             with suppress(Exception):
                 return float(litellm.completion_cost(completion_response=response, model=model))
         return None
-
-
-@functools.cache
-def _load() -> Any:
-    """LiteLLM, imported without its download of prices and its hints on stdout."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    litellm: Any = importlib.import_module("litellm")
-    litellm.suppress_debug_info = True
-    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        # What it logs as an error it also raises, and its text may hold a key.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    adopt_key_files()
-    # httpx logs each URL at INFO, and some providers take the key in the URL.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    return litellm
 
 
 def _missing_key(settings: LiteLLMSettings) -> str | None:

@@ -1,19 +1,23 @@
-"""The one policy by which model calls are made again."""
+"""The one policy by which requests to providers are made again."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import stamina
 
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply, ChatRequest
 
-__all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries"]
+__all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries", "persist"]
+
+T = TypeVar("T")
 
 BASE_DELAY_S = 1.0
 """Upper end of the first wait; each further one is up to twice as long."""
@@ -40,16 +44,41 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 async def call_with_retries(
     model: ChatModel, request: ChatRequest, on_attempt: OnAttempt, *, base_delay: float = BASE_DELAY_S
 ) -> ChatReply:
-    """Make one call, again where that may help.
+    """Make one call, again where that may help, as `persist` says.
+
+    Args:
+        model: whose call it is.
+        request: what it is asked.
+        on_attempt: told of each attempt as it ends.
+        base_delay: seconds; 0 never waits, except where the provider asks for it.
+
+    Raises:
+        CallFailed: the last attempt's failure.
+    """
+    numbers = itertools.count()
+
+    async def attempt() -> ChatReply:
+        number, started = next(numbers), time.perf_counter()
+        try:
+            reply = await model.chat(request)
+        except CallFailed as failure:
+            on_attempt(number, None, failure, time.perf_counter() - started)
+            raise
+        on_attempt(number, reply, None, time.perf_counter() - started)
+        return reply
+
+    return await persist(attempt, base_delay=base_delay)
+
+
+async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BASE_DELAY_S) -> T:
+    """What a request to a provider comes to, made again where that may help.
 
     Transient failures are retried up to four times (being turned away, ten), after a jittered exponential
     backoff or after what the provider asked for (at most a minute); a truncated, refused or filtered reply
     once; anything else never.
 
     Args:
-        model: whose call it is.
-        request: what it is asked.
-        on_attempt: told of each attempt as it ends.
+        request: makes one attempt.
         base_delay: seconds; 0 never waits, except where the provider asks for it.
 
     Raises:
@@ -63,24 +92,15 @@ async def call_with_retries(
         failures[error.failure] += 1
         if failures[error.failure] > _allowed(error.failure):
             return False
-        attempt = failures.total() - 1
         if error.retry_after is None:
-            longest = min(_LONGEST_BACKOFF_S, base_delay * 2**attempt)
+            longest = min(_LONGEST_BACKOFF_S, base_delay * 2 ** (failures.total() - 1))
             return random.uniform(longest / 2, longest)
         # Those who were turned away together must not come back together.
-        return min(error.retry_after, _LONGEST_RETRY_AFTER_S) + random.uniform(0, base_delay)
+        return min(error.retry_after, _LONGEST_RETRY_AFTER_S) + random.uniform(0, min(_LONGEST_BACKOFF_S, base_delay))
 
     async for attempt in stamina.retry_context(on=again, attempts=_MOST_ATTEMPTS, timeout=None):
         with attempt:
-            number = attempt.num - 1
-            started = time.perf_counter()
-            try:
-                reply = await model.chat(request)
-            except CallFailed as failure:
-                on_attempt(number, None, failure, time.perf_counter() - started)
-                raise
-            on_attempt(number, reply, None, time.perf_counter() - started)
-            return reply
+            return await request()
     raise AssertionError("stamina raises the last attempt's error")
 
 
