@@ -6,7 +6,8 @@ import re
 
 __all__ = ["split_steps"]
 
-_NUMBERED = re.compile(r"^\s*(?:step\s+\d+\s*[:.)]|\d+\s*[.)])\s*", re.IGNORECASE)
+# "3. So" begins with a step's number; "3.5 * 2 = 7" and a lone "42." are what the step states.
+_NUMBERED = re.compile(r"^\s*(?:step\s+\d+\s*(?:[:)]|\.(?!\d))|\d+\s*(?:\)|\.(?!\d))(?=\s*\S))\s*", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\\$(])")
 
 

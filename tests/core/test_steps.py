@@ -18,6 +18,8 @@ from oversight.testing.scripted import ScriptedModel
     [
         ("Step 1: a = 3.5.\nStep 2: so b.\n\n3. c", ("a = 3.5.", "so b.", "c")),
         ("It weighs 3.5 kg. So two weigh 7 kg. Answer: B", ("It weighs 3.5 kg.", "So two weigh 7 kg.", "Answer: B")),
+        ("3.5 * 2 = 7\n0.5 of it is\n42.", ("3.5 * 2 = 7", "0.5 of it is", "42.")),
+        ("1) 2.5 + 1\nStep 2:\nso 3.5", ("2.5 + 1", "so 3.5")),
         ("", ()),
         (" \n\t\n", ()),
         ("one", ("one",)),
