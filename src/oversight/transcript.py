@@ -7,12 +7,22 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.belief import Belief
+from oversight.belief import Belief, BeliefSource
 from oversight.markup import escape, tag
 from oversight.models.base import ChatMessage
 from oversight.quotes import Quote, render_quoted
 
-__all__ = ["PREFERENCE", "PROTOCOL", "Branch", "Kind", "Message", "chat_history", "concurrent", "visible_to"]
+__all__ = [
+    "PREFERENCE",
+    "PROTOCOL",
+    "Branch",
+    "Kind",
+    "Message",
+    "chat_history",
+    "concurrent",
+    "said_once",
+    "visible_to",
+]
 
 PROTOCOL = "protocol"
 """The author of briefs, materials and requests: the procedure itself, not a seat."""
@@ -135,3 +145,11 @@ def _as_read(message: Message) -> str:
         return message.text
     content = render_quoted(message.text, message.quotes)
     return tag("message", f"\n{content}\n", from_=message.author, turn=message.turn)
+
+
+def said_once(message: Message, labels: Sequence[str]) -> str:
+    """What a message says as one reply would: for a belief counted in several replies, the likeliest answer's label."""
+    belief = message.belief
+    if belief is None or belief.source is not BeliefSource.SAMPLED or belief.probs is None:
+        return message.text
+    return labels[belief.probs.index(max(belief.probs))]

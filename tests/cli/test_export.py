@@ -407,18 +407,18 @@ def test_trl_rows_are_stepwise_supervision(done: Done) -> None:
 # --- what is not exported, and where it goes
 
 
-@pytest.mark.parametrize("form", ["episodes", "prm800k", "trl-steps"])
+@pytest.mark.parametrize("form", ["episodes", "sft", "preferences", "prm800k", "trl-steps"])
 def test_restricted_questions_are_left_out_of_every_form(done: Done, form: str) -> None:
     ran = done.export(form)
     assert CANARY in done.store.sql("SELECT string_agg(data::VARCHAR) AS all FROM annotations")["all"].iloc[0]
     assert CANARY not in ran.out + ran.err
     assert "secret" not in ran.out
-    of = {"episodes": 14}.get(form, 10)
+    of = 10 if form in ("prm800k", "trl-steps") else 14
     left_out = [line for line in ran.err.splitlines() if "left out" in line]
     assert left_out == [f"left out 2 of {of} episodes: their 2 questions must not be published"]
 
 
-@pytest.mark.parametrize("form", ["episodes", "prm800k", "trl-steps"])
+@pytest.mark.parametrize("form", ["episodes", "sft", "prm800k", "trl-steps"])
 def test_nothing_exported_can_steer_a_terminal(done: Done, form: str) -> None:
     out = done.export(form).out
     assert out.isascii()
@@ -444,8 +444,8 @@ def test_a_file_is_written_whole_and_never_overwritten_unasked(done: Done, tmp_p
 
 
 def test_unknown_formats_and_runs_are_named(done: Done) -> None:
-    complaint = done.export("sft").complaint()
-    assert all(form in complaint for form in ("episodes", "prm800k", "trl-steps"))
+    complaint = done.export("dpo").complaint()
+    assert all(form in complaint for form in ("episodes", "sft", "preferences", "prm800k", "trl-steps"))
     assert f"did you mean '{done.run}'" in done.export("episodes", run=done.run + "x").complaint()
     assert "no store" in here("export", "r", "--format", "episodes", "--store", done.directory / "no").complaint()
 

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from oversight.analysis.export import ExportForm
 from oversight.cli.app import app
 from oversight.experiment.file import COLUMNS, ExperimentFile, load_experiment
 from oversight.experiment.plan import build_plan
@@ -97,6 +99,12 @@ def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     assert [name for name in names if f"oversight {name}" not in readme] == []
+
+
+def test_every_form_of_export_is_documented() -> None:
+    page = (ROOT / "docs/exporting.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [form for form in get_args(ExportForm) if f"| `{form}` |" not in page or f"`{form}`" not in readme] == []
 
 
 def test_every_shipped_experiment_says_what_to_expect_and_can_be_planned() -> None:

@@ -196,18 +196,24 @@ def sql(
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run to export.")],
     form: Annotated[
-        Literal["episodes", "prm800k", "trl-steps"], typer.Option("--format", help="What each line is, in JSON.")
+        Literal["episodes", "sft", "preferences", "prm800k", "trl-steps"],
+        typer.Option("--format", help="What each row is."),
     ],
     store: _Store = _STORE,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write here, as Parquet if it ends so, instead of to stdout.")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite the file if it exists.")] = False,
-    by: Annotated[str | None, typer.Option(metavar="ID", help="The step labels of this person.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="ID", help="Step labels of this person.")] = None,
+    role: Annotated[str | None, typer.Option(metavar="ROLE", help="Chats or replies of this role's seats.")] = None,
+    won: Annotated[bool, typer.Option("--won", help="Chats of seats whose side the judge preferred.")] = False,
 ) -> None:
-    """Write a run's episodes or step labels as JSON lines, without questions that must not be published."""
+    """Write a run as JSON lines or Parquet, to read or to train on, without questions that must not be published."""
+    from oversight.analysis.export import Filter
     from oversight.cli.export import write_export
     from oversight.store import open_store
 
-    write_export(open_store(store), run, form, output, force=force, by=by)
+    write_export(open_store(store), run, form, output, Filter(by, role, won), force=force)
 
 
 @app.command()

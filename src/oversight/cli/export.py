@@ -1,73 +1,97 @@
-"""``oversight export``: where the lines go, and what is said about those that are left out."""
+"""``oversight export``: where the rows go, and what is said about those that are left out."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from oversight.analysis.export import ExportForm, export
+from oversight.analysis.export import Export, ExportForm, Filter, export
 from oversight.cli.output import err, plain
 from oversight.errors import UsageError
 from oversight.store import Store
 
 __all__ = ["write_export"]
 
+_ROWS = {"episodes": "episodes", "sft": "chats", "preferences": "pairs of replies"}
 
-def write_export(
-    store: Store, run: str, form: ExportForm, output: Path | None, *, force: bool, by: str | None = None
-) -> None:
-    """Write one line of JSON for each row, to a file or to stdout; ``by`` names the person whose labels are wanted.
+
+def write_export(store: Store, run: str, form: ExportForm, output: Path | None, wanted: Filter, *, force: bool) -> None:
+    """Write the rows to a file, as Parquet if it is called so and as JSON lines otherwise, or to stdout.
 
     Raises:
-        UsageError: there is no such run, or the file is there already or cannot be written.
+        UsageError: there is no such run, the filter does not fit, or the file is there already or cannot be written.
     """
     if output is not None and output.exists() and not force:
         raise UsageError(f"--output {output}: there is such a file already; --force overwrites it")
-    exported = export(store, run, form, by)
-    written = 0
-    try:
-        with _opened(output) as target:
-            if exported.withheld:
-                _say(
-                    f"left out {exported.withheld} of {exported.episodes} episodes: "
-                    f"their {exported.questions} questions must not be published"
-                )
-            for row in exported:
-                # Only ASCII: any reader takes it, and none of it can steer a terminal.
-                target.write(json.dumps(row, allow_nan=False) + "\n")
-                written += 1
-    except BrokenPipeError:
-        # Whoever reads has enough (`| head`); Python must not find the pipe broken again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
+    exported = export(store, run, form, wanted)
+    if output is None:
+        written = _print(exported)
+        if written is None:
+            return
+    else:
+        written = _write(exported, form, output)
+    _conclude(exported, form, written, output)
+
+
+def _conclude(exported: Export, form: ExportForm, written: int, output: Path | None) -> None:
+    if exported.withheld:
+        _say(
+            f"left out {exported.withheld} of {exported.episodes} episodes: "
+            f"their {exported.questions} questions must not be published"
+        )
     if exported.cut:
         _say(f"cut {exported.cut} solutions short at a step whose label could not be read")
+    if exported.unfit:
+        _say(f"left out {exported.unfit} chats without a prompt on record or with an empty message")
     if output or not written:
-        what = "episodes" if form == "episodes" else "solutions with step labels"
+        what = _ROWS.get(form, "solutions with step labels")
         _say(f"wrote {written} {what}" + (f" to {output}" if output else ""))
+    if form == "preferences" and not written:
+        _say("a pair is two replies to one prompt: give a speaker 'best_of' above 1, or --repeat the run")
 
 
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """The file to write, which appears under its name when it is whole; without one, stdout."""
-    if output is None:
-        yield sys.stdout
+def _print(rows: Iterable[dict[str, Any]]) -> int | None:
+    """Print the rows; None if whoever reads has had enough (`| head`)."""
+    try:
+        written = _lines(rows, sys.stdout)
         sys.stdout.flush()
-        return
+    except BrokenPipeError:
+        # Python must not find the pipe broken again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None
+    return written
+
+
+def _write(rows: Iterable[dict[str, Any]], form: ExportForm, output: Path) -> int:
+    """Write a file, which appears under its name when it is whole."""
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
-        with partial.open("x", encoding="utf-8") as target:
-            yield target
+        if output.suffix == ".parquet":
+            from oversight.analysis.parquet import schema_of, write_parquet
+
+            written = write_parquet(partial, rows, schema_of(form))
+        else:
+            with partial.open("x", encoding="utf-8") as file:
+                written = _lines(rows, file)
         partial.replace(output)
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from None
     finally:
         partial.unlink(missing_ok=True)
+    return written
+
+
+def _lines(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
+    written = 0
+    for row in rows:
+        # Only ASCII: any reader takes it, and none of it can steer a terminal.
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+        written += 1
+    return written
 
 
 def _say(line: str) -> None:

@@ -1,0 +1,148 @@
+"""Solutions with step labels, as the rows of the data sets that step labels are trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from oversight.store import Transcript
+
+__all__ = ["Checked", "by_overseer", "by_person", "is_cut", "prm800k_row", "trl_steps_row"]
+
+
+class Checked(NamedTuple):
+    """One solution and its step labels.
+
+    Attributes:
+        transcript: the episode in which the solution was given or written.
+        solution: the annotation about it as a whole.
+        steps: the annotations about its labelled steps, in order.
+        labeller: the overseer's model, or a person's anonymous id.
+        seconds: how long labelling took; known of people only.
+    """
+
+    transcript: Transcript
+    solution: dict[str, Any]
+    steps: list[dict[str, Any]]
+    labeller: str
+    labelled_at: datetime
+    seconds: float | None = None
+
+
+def by_overseer(transcript: Transcript) -> Iterator[Checked]:
+    """The solutions of an episode whose steps its overseer labelled."""
+    # In JSON's terms: what a protocol notes may hold numbers that JSON lacks, which become null.
+    verdict = transcript.outcome.verdict
+    notes = [(note.kind, note.model_dump(mode="json")["data"]) for note in (verdict.annotations if verdict else ())]
+    return _labelled(transcript, notes)
+
+
+def by_person(transcript: Transcript, judgements: Sequence[dict[str, Any]]) -> Iterator[Checked]:
+    """The solutions of an episode that one person labelled, by that person's rows of ``judgements``."""
+    for row in judgements:
+        notes = [(note["kind"], note["data"]) for note in json.loads(row["labels"])]
+        for checked in _labelled(transcript, notes):
+            yield checked._replace(labeller=row["judge"], labelled_at=row["judged_at"], seconds=row["seconds"])
+
+
+def _labelled(transcript: Transcript, notes: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Checked]:
+    """Solutions with their labels, from what was noted of them."""
+    spec = transcript.spec
+    overseer, at = spec.judge or spec.protocol, transcript.outcome.started_at
+    labels: dict[int, list[dict[str, Any]]] = {}
+    for kind, data in notes:
+        if kind == "step" and {"solution", "step", "label", "text"} <= data.keys():
+            labels.setdefault(data["solution"], []).append(data)
+    for kind, data in notes:
+        if kind == "solution" and (steps := labels.pop(data.get("solution", -1), [])):
+            yield Checked(transcript, data, sorted(steps, key=lambda step: int(step["step"])), overseer, at)
+
+
+_RATINGS = {"correct": 1, "neutral": 0, "incorrect": -1}
+
+
+def prm800k_row(checked: Checked) -> dict[str, Any]:
+    """A line as `github.com/openai/prm800k` describes it.
+
+    A step whose label could not be read has the rating null and is flagged. ``finish_reason`` is ``found_error``
+    where a step is labelled incorrect, ``give_up`` where a label is missing, otherwise ``solution``: the overseer
+    went through to the end. ``total_time`` is in milliseconds, and known of people only. ``pre_generated_steps`` are
+    the whole solution, null if the rest of it is not stored.
+    """
+    spec, solution = checked.transcript.spec, checked.solution
+    question, answer = spec.question, solution.get("answer")
+    labels = [step["label"] for step in checked.steps]
+    last = len(labels) - 1
+    return {
+        "labeler": checked.labeller,
+        "timestamp": checked.labelled_at.isoformat(),
+        "generation": None,
+        "is_quality_control_question": False,
+        "is_initial_screening_question": False,
+        "question": {
+            "problem": question.prompt,
+            "ground_truth_solution": question.answers[checked.transcript.gold].solution,
+            "ground_truth_answer": question.answers[checked.transcript.gold].text,
+            "pre_generated_steps": _whole(checked),
+            "pre_generated_answer": None if answer is None else question.answers[answer].text,
+            "pre_generated_verifier_score": solution.get("score"),
+        },
+        "label": {
+            "steps": [
+                {
+                    "completions": [
+                        {
+                            "text": step["text"],
+                            "rating": _RATINGS.get(step["label"]),
+                            "flagged": step["label"] not in _RATINGS,
+                        }
+                    ],
+                    "human_completion": None,
+                    # Nobody went on from a step that was rejected last.
+                    "chosen_completion": None if step["label"] == "incorrect" and place == last else 0,
+                }
+                for place, step in enumerate(checked.steps)
+            ],
+            "total_time": None if checked.seconds is None else round(1000 * checked.seconds),
+            "finish_reason": (
+                "found_error" if "incorrect" in labels else "solution" if set(labels) <= set(_RATINGS) else "give_up"
+            ),
+        },
+    }
+
+
+def _whole(checked: Checked) -> list[str] | None:
+    """All steps of a solution, also those that nobody labelled; None where those are not known."""
+    number, worked = checked.solution["solution"], checked.transcript.question.worked
+    if checked.solution.get("writer") is None and number < len(worked):
+        return list(worked[number].steps)
+    texts = [step["text"] for step in checked.steps]
+    return texts if len(texts) == checked.solution.get("steps") else None
+
+
+def trl_steps_row(checked: Checked) -> dict[str, Any] | None:
+    """A row for TRL's stepwise supervision: whether each step is right; a neutral step is not wrong.
+
+    TRL has no place for a step without a label, so a solution ends before the first whose label could not be
+    read; where that is its first step, there is no row.
+    """
+    steps = _readable(checked)
+    if not steps:
+        return None
+    return {
+        "prompt": checked.transcript.question.prompt,
+        "completions": [step["text"] for step in steps],
+        "labels": [step["label"] != "incorrect" for step in steps],
+    }
+
+
+def is_cut(checked: Checked) -> bool:
+    """Whether `trl_steps_row` has less of a solution than was labelled."""
+    return len(_readable(checked)) < len(checked.steps)
+
+
+def _readable(checked: Checked) -> list[dict[str, Any]]:
+    return list(takewhile(lambda step: step["label"] in _RATINGS, checked.steps))
