@@ -137,6 +137,17 @@ def test_none_of_the_candidates_may_be_right(tmp_path: Path) -> None:
     assert items(Gsm8k, path=path, asks="candidates") == []
 
 
+def test_halves_are_the_odd_and_the_even_lines(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "s.jsonl", [solved((True, "A: 2"), (False, "A: 3"))] * 5)
+
+    def named(**options: Any) -> list[str]:
+        return [item.question.id for item in items(Gsm8k, path=path, **options)]
+
+    assert named(half="odd") == ["test-1", "test-3", "test-5"]
+    assert named(half="even", asks="candidates") == ["test-2", "test-4"]
+    assert named() == [f"test-{number}" for number in range(1, 6)]
+
+
 def test_the_order_of_candidates_is_drawn_and_tells_nothing(tmp_path: Path) -> None:
     fields = solved((True, "a\nA: 2"), (False, "b\nA: 3"), (False, "c\nA: 4"), (False, "d\nA: 5"))
     path = jsonl(tmp_path / "s.jsonl", [fields] * 240)

@@ -14,7 +14,7 @@ from oversight.question import Answer, Item, Question
 from oversight.tasks.base import InputPath
 from oversight.tasks.rows import Row, read_jsonl
 from oversight.tasks.source import Download, FileTask, locate
-from oversight.tasks.traces import ANOTHER, trace_item
+from oversight.tasks.traces import ANOTHER, Half, half_of, trace_item
 
 __all__ = ["BigBenchMistake"]
 
@@ -43,7 +43,6 @@ _ASKED = {
 }
 _RIGHT, _WRONG = "No step has a mistake.", "A step has a mistake."
 _NO_ANSWER = "(none)"
-_PARITY = {"even": 0, "odd": 1}
 
 # With "no mistake" they make as many answers as a question can have.
 _MOST_STEPS = 25
@@ -96,7 +95,7 @@ class BigBenchMistake(FileTask):
             "to its problem. 'first_mistake' leaves out traces of more than 25 steps, as a question has at most 26 "
             "answers: 379 of dyck_languages and one of logical_deduction, of which 377 hold a mistake",
         )
-        half: Literal["all", "even", "odd"] = Field(
+        half: Half = Field(
             "all",
             description="the traces on lines of these numbers in each file: what is tuned on one half is tested on "
             "the other",
@@ -118,9 +117,7 @@ class BigBenchMistake(FileTask):
         for subset in dict.fromkeys(self.options.subsets):
             url = f"https://raw.githubusercontent.com/WHGTyen/BIG-Bench-Mistake/{_COMMIT}/{subset}.jsonl"
             download = Download(url, f"bigbench_mistake/{subset}.jsonl", _CHECKSUMS[subset])
-            for row in read_jsonl(locate(path, download)):
-                if row.number % 2 != _PARITY.get(self.options.half, row.number % 2):
-                    continue
+            for row in half_of(read_jsonl(locate(path, download)), self.options.half):
                 content = row.content
                 yield row if isinstance(content, ValueError) else replace(row, content={**content, "subset": subset})
 

@@ -14,6 +14,7 @@ from oversight.question import Answer, Item, Question, Worked
 from oversight.steps import split_steps
 from oversight.tasks.rows import Row, read_jsonl
 from oversight.tasks.source import Download, FileTask, locate
+from oversight.tasks.traces import Half, half_of
 
 __all__ = ["Gsm8k"]
 
@@ -86,6 +87,11 @@ class Gsm8k(FileTask):
             "which is there for every problem but reads differently",
         )
         calculator: bool = Field(False, description="keep the calculator's notes in solutions, as in 2+3=<<2+3=5>>5")
+        half: Half = Field(
+            "all",
+            description="the problems on lines of these numbers: what is tuned on one half, as the embedded overseer "
+            "was on the even lines, is tested on the other",
+        )
 
         @model_validator(mode="after")
         def _models_alone_are_candidates(self) -> Self:
@@ -95,7 +101,7 @@ class Gsm8k(FileTask):
 
     def rows(self) -> Iterator[Row]:
         """The problems, each with four models' solutions."""
-        return read_jsonl(locate(self.options.path, _FILE))
+        return half_of(read_jsonl(locate(self.options.path, _FILE)), self.options.half)
 
     def parse(self, row: Row, seed: int) -> Iterator[Item]:
         """One question, unless the problem lacks the solutions that are asked for."""

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
 from oversight.digest import digest
 from oversight.question import Answer, Item, Question, Worked
+from oversight.tasks.rows import Row
 from oversight.tasks.source import FileTask
 
-__all__ = ["ANOTHER", "SOUND", "UNNAMED", "TraceTask", "problem_cluster", "trace_item"]
+__all__ = ["ANOTHER", "SOUND", "UNNAMED", "Half", "TraceTask", "half_of", "problem_cluster", "trace_item"]
+
+Half: TypeAlias = Literal["all", "even", "odd"]
+"""The rows on lines of these numbers, from 1: what is tuned on one half is tested on the other."""
+
+_PARITY = {"even": 0, "odd": 1}
 
 ANOTHER = "Another answer"
 """Beside a solution's own answer: what is right where that is wrong."""
@@ -22,6 +29,11 @@ UNNAMED = "The answer that the solution ends in"
 
 SOUND = ("The solution is right", "The solution has a mistake")
 """The answers where only the steps are labelled, and not what the solution ends in."""
+
+
+def half_of(rows: Iterable[Row], half: Half) -> Iterator[Row]:
+    """The rows of one half of a file, or all of them."""
+    return (row for row in rows if half == "all" or row.number % 2 == _PARITY[half])
 
 
 class TraceTask(FileTask):
