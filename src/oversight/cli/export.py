@@ -51,7 +51,7 @@ def _conclude(exported: Export, form: ExportForm, written: int, output: Path | N
         what = _ROWS.get(form, "solutions with step labels")
         _say(f"wrote {written} {what}" + (f" to {output}" if output else ""))
     if form == "preferences" and not written:
-        _say("a pair is two replies to one prompt: give a speaker 'best_of' above 1, or --repeat the run")
+        _say("a pair is two different replies to one prompt: give a speaker 'best_of' above 1, or --repeat the run")
 
 
 def _print(rows: Iterable[dict[str, Any]]) -> int | None:
