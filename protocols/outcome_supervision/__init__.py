@@ -36,7 +36,7 @@ class OutcomeSupervision(Protocol):
 
     The outcome-supervised baseline of Uesato et al. (2022) and Lightman et al. (2023). With ``sees: nothing``
     nobody judges, and the answer that most solutions end in wins (``rule: majority``). Each solution is an
-    annotation of kind ``solution``.
+    annotation of kind ``solution``; where the overseer's judgement cannot be read it says so, and has no score.
     """
 
     name = "outcome_supervision"
@@ -64,21 +64,22 @@ class OutcomeSupervision(Protocol):
         """Judge every solution, each by an overseer of its own."""
         options = self.options
         solutions = await solutions_to_check(episode, options)
-        checked = await episode.gather(*(self._check(episode, n, each) for n, each in enumerate(solutions)))
+        checks = await episode.gather(*(self._check(episode, n, each) for n, each in enumerate(solutions)))
         notes: list[dict[str, Any]] = [
-            {"solution": number, "answer": each.answer, "score": score.score, "steps": len(each.steps)}
-            | {"writer": each.writer.name if each.writer else None}
-            for number, (each, score) in enumerate(zip(solutions, checked, strict=True))
+            {"solution": number, "answer": each.answer, "score": checked.score, "steps": len(each.steps)}
+            | {"unparsable": int(not read), "writer": each.writer.name if each.writer else None}
+            for number, (each, (checked, read)) in enumerate(zip(solutions, checks, strict=True))
         ]
         return Verdict(
-            belief=verdict_over(episode.question, checked, options.rule),
+            belief=verdict_over(episode.question, [checked for checked, _ in checks], options.rule),
             annotations=tuple(Annotation(kind="solution", data=data) for data in notes),
         )
 
-    async def _check(self, episode: Episode, number: int, solution: Solution) -> Checked:
+    async def _check(self, episode: Episode, number: int, solution: Solution) -> tuple[Checked, bool]:
+        """What judging one solution shows, and whether all that was said of it could be read."""
         sees = self.options.sees
         if sees == "nothing" or solution.answer is None or (sees == "solution" and not solution.steps):
-            return Checked(solution.answer, None)
+            return Checked(solution.answer, None), True
         overseer = episode.seat(f"overseer_{number}", role="overseer", brief="overseer", sees_solutions=False)
         whole = solution.steps if sees == "solution" else ()
         if solution.writer is not None:
@@ -92,5 +93,5 @@ class OutcomeSupervision(Protocol):
         except CallFailed as failure:
             if failure.failure is not FailureClass.UNPARSABLE:
                 raise
-            return Checked(solution.answer, None)
-        return Checked(solution.answer, outcome.p_correct)
+            return Checked(solution.answer, None), False
+        return Checked(solution.answer, outcome.p_correct), True

@@ -76,7 +76,15 @@ def test_a_majority_needs_no_overseer() -> None:
 def test_what_nobody_could_judge_says_nothing() -> None:
     ran = judge("?", "?", "?", p(0.6), p(0.4))
     assert [note.data["score"] for note in ran.verdict.annotations] == [None, 0.6, 0.4]
+    assert [note.data["unparsable"] for note in ran.verdict.annotations] == [1, 0, 0]
     assert belief(judge(*["?"] * 9)) is None
+
+
+def test_a_solution_that_names_no_answer_is_not_judged_and_not_unparsable() -> None:
+    ran = judge(question=QUESTION, strong=("I do not know.",), solutions="written")
+    (note,) = ran.verdict.annotations
+    assert (note.data["answer"], note.data["score"], note.data["unparsable"]) == (None, None, 0)
+    assert belief(ran) is None
 
 
 def test_a_written_solution_is_disclosed_only_where_it_is_judged() -> None:
