@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -54,7 +54,8 @@ class ProcessSupervision(Protocol):
     order and labels each as correct, neutral or incorrect, with the probability that it is correct. A
     solution's score is their product, their minimum or the last of them; the verdict is the belief over the
     answers that the scores support. Each label is an annotation of kind ``step``, each solution one of kind
-    ``solution``. A label that cannot be read is kept as unparsable, and says nothing for or against a step.
+    ``solution``; the label of a step that was then rewritten is one of kind ``rejected``. A label that cannot be
+    read is kept as unparsable, and says nothing for or against a step.
     """
 
     name = "process_supervision"
@@ -97,21 +98,23 @@ class ProcessSupervision(Protocol):
             for vote in range(self.options.votes)
         ]
         judged: list[_Judged] = []
-        revisions = 0
+        rejected: list[Annotation] = []
         while len(judged) < len(solution.steps):
             place = len(judged)
-            found = await self._label(episode, overseers, solution, place, revised=revisions > 0)
+            found = await self._label(episode, overseers, solution, place, revised=bool(rejected))
             judged.append(found)
             if found.label != "incorrect":
                 continue
-            if solution.writer is not None and revisions < self.options.revisions:
-                revisions += 1
+            if solution.writer is not None and len(rejected) < self.options.revisions:
+                version = {"revision": len(rejected)}
+                rejected.append(Annotation(kind="rejected", data=_noted(number, solution, place, found) | version))
                 solution = await self._revised(episode, solution, solution.writer, place)
                 judged = judged[:place]
             elif self.options.stop_at_error:
                 break
         score = self._score(judged)
-        return Checked(solution.answer, score), self._notes(number, solution, judged, score, revisions)
+        notes = self._notes(number, solution, judged, score, revisions=len(rejected))
+        return Checked(solution.answer, score), [*rejected, *notes]
 
     async def _label(
         self, episode: Episode, overseers: Sequence[Seat], solution: Solution, place: int, *, revised: bool
@@ -157,13 +160,9 @@ class ProcessSupervision(Protocol):
         return known[-1]
 
     def _notes(
-        self, number: int, solution: Solution, judged: Sequence[_Judged], score: float | None, revisions: int
+        self, number: int, solution: Solution, judged: Sequence[_Judged], score: float | None, *, revisions: int
     ) -> list[Annotation]:
-        steps = [
-            {"solution": number, "step": place, "label": each.label or "unparsable", "p_correct": each.p_correct}
-            | {"votes": each.votes, "text": solution.steps[place]}
-            for place, each in enumerate(judged)
-        ]
+        steps = [_noted(number, solution, place, each) for place, each in enumerate(judged)]
         errors = [place for place, each in enumerate(judged) if each.label == "incorrect"]
         whole = {
             "solution": number,
@@ -177,3 +176,15 @@ class ProcessSupervision(Protocol):
             "writer": solution.writer.name if solution.writer else None,
         }
         return [Annotation(kind="step", data=data) for data in steps] + [Annotation(kind="solution", data=whole)]
+
+
+def _noted(number: int, solution: Solution, place: int, judged: _Judged) -> dict[str, Any]:
+    """What is kept of one step's label."""
+    return {
+        "solution": number,
+        "step": place,
+        "label": judged.label or "unparsable",
+        "p_correct": judged.p_correct,
+        "votes": judged.votes,
+        "text": solution.steps[place],
+    }

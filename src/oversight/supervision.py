@@ -117,9 +117,12 @@ async def written_solutions(episode: Episode, count: int, *, adversary: bool) ->
     """Solutions that strong models write independently of each other; with ``adversary`` one more, to mislead.
 
     The adversary is told to lead to the episode's assigned answer. Every answer is assigned once, the right
-    one too, because nobody in an episode knows which that is.
+    one too, because nobody in an episode knows which that is. Its place among the writers is drawn, because
+    overseers read the name of the seat that wrote what they check.
     """
-    sides: list[int | None] = [None] * count + ([episode.assigned] if adversary else [])
+    sides: list[int | None] = [None] * count
+    if adversary:
+        sides.insert(episode.rng("the adversary's place").randrange(count + 1), episode.assigned)
     return await episode.gather(
         *(_write_solution(episode, f"solver_{number}", argues=side) for number, side in enumerate(sides))
     )

@@ -208,22 +208,41 @@ def test_a_rejected_step_is_revised_and_the_revision_is_checked() -> None:
     assert (solution["answer"], solution["revisions"], solution["first_error"]) == (1, 1, None)
     assert "It names the harbour." in ran.requests("solver_0")[1]
     assert "was rewritten" in ran.requests("overseer_0.0")[2]
-    # The verdict on the first version is part of the overseer's history, and of the transcript.
+    # The verdict on the first version is part of the overseer's history, and its label is kept.
     assert WRONG in ran.prompts("overseer_0.0")[2]
+    (rejected,) = notes(ran, "rejected")
+    assert (rejected["label"], rejected["p_correct"], rejected["revision"]) == ("incorrect", 0.2, 0)
+    assert (rejected["solution"], rejected["step"], rejected["text"]) == (0, 1, "It names the harbour.")
 
 
 def test_revisions_end() -> None:
     ran = check(DRAFT, DRAFT, DRAFT, overseer=[WRONG] * 9, question=QUESTION, solutions="written", revisions=2)
     (solution,) = notes(ran, "solution")
     assert (solution["revisions"], solution["first_error"]) == (2, 0)
+    assert [note["revision"] for note in notes(ran, "rejected")] == [0, 1]
 
 
 def test_an_adversary_writes_for_its_assigned_answer_and_nobody_says_so() -> None:
     ran = check(DRAFT, DRAFT, question=QUESTION, assignment=(0,), solutions="written", adversary=True)
-    assert [(side.seat, side.argues) for side in ran.episode.sides] == [("solver_1", 0)]
-    assert find("stance", ran.prompts("solver_0")[0]) == []
-    assert len(find("stance", ran.prompts("solver_1")[0])) == 1
-    assert not any(find("stance", prompt) for prompt in ran.prompts("overseer_1.0"))
+    ((adversary, argues),) = [(side.seat, side.argues) for side in ran.episode.sides]
+    (other,) = {"solver_0", "solver_1"} - {adversary}
+    assert argues == 0
+    assert find("stance", ran.prompts(other)[0]) == []
+    assert len(find("stance", ran.prompts(adversary)[0])) == 1
+    assert not any(find("stance", prompt) for number in (0, 1) for prompt in ran.prompts(f"overseer_{number}.0"))
+
+
+def test_the_name_of_a_writers_seat_does_not_tell_the_adversary() -> None:
+    def adversary(number: int, argues: int) -> str:
+        asked = QUESTION.model_copy(update={"id": f"q{number}"})
+        options = {"solutions": "written", "candidates": 2, "adversary": True}
+        ran = check(DRAFT, DRAFT, DRAFT, question=asked, assignment=(argues,), **options)
+        return ran.episode.sides[0].seat
+
+    found = [adversary(number, 0) for number in range(12)]
+    assert set(found) == {"solver_0", "solver_1", "solver_2"}
+    # In the episodes in which it leads to other answers it stands in the same place.
+    assert found == [adversary(number, 1) for number in range(12)]
 
 
 @pytest.mark.parametrize("options", [{"revisions": 1}, {"adversary": True}, {"candidates": 2}])
