@@ -55,7 +55,7 @@ class ProcessSupervision(Protocol):
     solution's score is their product, their minimum or the last of them; the verdict is the belief over the
     answers that the scores support. Each label is an annotation of kind ``step``, each solution one of kind
     ``solution``; the label of a step that was then rewritten is one of kind ``rejected``. A label that cannot be
-    read is kept as unparsable, and says nothing for or against a step.
+    read is kept as unparsable; a solution with such a step, and none that is rejected, has no score.
     """
 
     name = "process_supervision"
@@ -148,9 +148,11 @@ class ProcessSupervision(Protocol):
         return Solution(solution.steps[:place] + anew.steps, anew.answer, writer)
 
     def _score(self, judged: Sequence[_Judged]) -> float | None:
-        """How likely the solution is to be right; None if no step of it could be judged."""
+        """How likely the solution is to be right; None if that cannot be said."""
         known = [step.p_correct for step in judged if step.p_correct is not None]
-        if not known:
+        # A step that makes its label unreadable must not pass for a right one; after a rejected one it changes little.
+        unread = len(known) < len(judged) and all(step.label != "incorrect" for step in judged)
+        if not known or unread:
             return None
         match self.options.aggregate:
             case "product":

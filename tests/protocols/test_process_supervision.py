@@ -127,8 +127,18 @@ def test_votes_are_independent_and_the_graver_label_breaks_a_tie() -> None:
 def test_a_label_that_cannot_be_read_is_kept_as_what_it_is() -> None:
     ran = check(overseer=["fine", '{"label": "+1", "p_correct": 2}', "really"])
     assert labels(ran) == ["unparsable", "correct", "correct"]
-    (solution,) = notes(ran, "solution")
-    assert (solution["unparsable"], solution["score"]) == (1, pytest.approx(0.81))
+    assert notes(ran, "solution")[0]["unparsable"] == 1
+
+
+def test_a_step_whose_label_cannot_be_read_does_not_pass_for_a_right_one() -> None:
+    unread = ["fine", '{"label": "+1", "p_correct": 2}', "really"]
+    hidden = check(overseer=[RIGHT, *unread])
+    assert notes(hidden, "solution")[0]["score"] is None
+    assert hidden.verdict.belief.probs is None
+    # What is rejected all the same has the score of the steps that were read.
+    rejected = check(overseer=[*unread, RIGHT, WRONG])
+    assert labels(rejected) == ["unparsable", "correct", "incorrect"]
+    assert notes(rejected, "solution")[0]["score"] == pytest.approx(0.9 * 0.2)
 
 
 def test_where_no_step_can_be_labelled_the_verdict_abstains() -> None:

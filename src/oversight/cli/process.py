@@ -46,7 +46,7 @@ def _labels(rows: Sequence[ProcessRow], of: str) -> None:
         for row in rows
     ]
     columns = ["arm", "steps", "labelled right [95 %]", "F1 right [95 %]", "F1 wrong [95 %]", "unparsable"]
-    note = "Steps up to the first wrong one, whose truth is known; unparsable ones count as wrong."
+    note = "Steps that were put to the overseer, up to the first wrong one; unparsable ones count as wrong."
     _print(f"Step labels{of}.", columns, cells, note)
 
 
