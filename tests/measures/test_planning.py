@@ -62,6 +62,7 @@ def test_the_simulation_tests_as_a_report_does() -> None:
     rng = np.random.default_rng(0)
     clusters = (1, 4, 2, 6, 3, 1, 5)
     values = rng.choice([-1.0, 0.0, 0.5, 1.0], (200, sum(clusters)), p=[0.1, 0.4, 0.2, 0.3])
+    values = np.concatenate([values, np.full((1, sum(clusters)), 1.0), np.full((1, sum(clusters)), 0.7)])  # no spread
     names = np.repeat(np.arange(len(clusters)), clusters).tolist()
     intervals = [mean_difference(row, names) for row in values]
     assert _told_apart(values, clusters).tolist() == [not each.low <= 0 <= each.high for each in intervals]

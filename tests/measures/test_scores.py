@@ -44,6 +44,12 @@ def test_brier_and_log_scores_are_scikit_learns() -> None:
     assert [scores.brier([each, 1 - each], 0) for each in p] == pytest.approx(frame["brier"])
 
 
+def test_mean_log_odds_by_hand() -> None:
+    found = scores.mean_log_odds(table(verdict([0.8, 0.2], "a"), verdict([1 / 3, 2 / 3], "b"), verdict(None, "c")))
+    assert found is not None
+    assert (found.value, found.n) == (pytest.approx((2 - 1) / 2), 2)  # log2 4 and log2 1/2
+
+
 def test_the_brier_score_of_three_answers_by_hand() -> None:
     # ((0.5 - 1)^2 + 0.3^2 + 0.2^2) / 2
     assert scores.brier([0.5, 0.3, 0.2], 0) == pytest.approx(0.19)
@@ -268,6 +274,18 @@ def test_verbosity_without_two_unequal_sides_or_without_an_end() -> None:
     found = bias.verbosity_bias(always)
     assert found is not None
     assert (found.longer_wins.value, found.slope) == (1.0, None)
+
+
+def test_the_slope_of_one_cluster_has_no_interval() -> None:
+    held = ([0.9, 0.1], [0.1, 0.9])
+    rows = [
+        verdict(held[n in (1, 4)], f"q{n}", argues=[0, 1], chars=[100 + 20 * n, 150], cluster="story") for n in range(6)
+    ]
+    found = bias.verbosity_bias(table(*rows))
+    assert found is not None
+    assert found.slope is not None
+    assert (found.slope.n, found.slope.low, found.slope.high) == (6, None, None)
+    assert found.slope.interval == "none: one cluster"
 
 
 def test_seats_that_argue_for_the_other_side_are_seen() -> None:

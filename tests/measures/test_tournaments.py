@@ -86,6 +86,14 @@ def test_players_that_never_met_or_never_lost_have_no_ratings() -> None:
     assert found.method == "maximum likelihood, 1 draws of each with an average player"
 
 
+def test_no_game_has_no_rating_and_one_cluster_no_interval() -> None:
+    with pytest.raises(ValueError, match="there is no game to rate"):
+        rate(debates(table(verdict([0.9, 0.1], argues=[0]))))
+    alike = games(("a", "b", 1, 3), ("a", "b", 0, 1)).assign(cluster="story")
+    found = rate(alike, times=20).ratings["a"]
+    assert (found.low, found.high, found.interval) == (None, None, "none: one cluster")
+
+
 def test_the_prior_is_so_many_draws() -> None:
     # By symmetry a - mean = mean - b; 4 wins and a draw of each with the mean: 4 s(-2t) = s(t) - 1/2.
     found = rate(games(("a", "b", 1, 4)), prior=1, times=5).ratings["a"].value
@@ -194,6 +202,12 @@ def test_judges_who_always_say_the_same_have_no_kappa() -> None:
     assert krippendorff_alpha(pd.DataFrame({"x": [1.0, 1.0], "y": [1.0, 1.0]}), "ab") is None
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_judge_alone_agrees_with_nobody() -> None:
+    alone = pd.DataFrame({"x": [0.0, 1.0, 1.0]})
+    assert (fleiss(alone, "abc"), krippendorff_alpha(alone, "abc")) == (None, None)
+
+
 def test_ratings_leave_room_for_who_did_not_judge() -> None:
     frame = pd.DataFrame(
         [("r", "e1", "q", "one", 0.0), ("r", "e1", "q", "two", 1.0), ("r", "e2", "q", "one", 1.0)],
@@ -266,6 +280,20 @@ def test_the_chi_square_of_michael_and_others_depends_on_the_correction() -> Non
         "chi-square, with continuity correction",
     )
     assert without.n == 250
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n", [0, 1, 8])
+def test_arms_that_are_right_on_everything_leave_nothing_to_test(n: int) -> None:
+    every = arm(*[True] * max(n, 1)).iloc[:n]
+    for found in (
+        chi_square(every, every, correction=True),
+        chi_square(every, every, correction=False),
+        mcnemar(every, every, exact=False),
+    ):
+        assert math.isnan(found.p)
+    assert chi_square(every, every, correction=True).n == 2 * n
+    assert mcnemar(every, every).p == 1
 
 
 def test_mcnemar_is_a_binomial_test_of_what_differs() -> None:

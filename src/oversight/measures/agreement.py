@@ -48,7 +48,7 @@ def cohen(one: Sequence[float], other: Sequence[float], clusters: Sequence[objec
 def fleiss(rated: pd.DataFrame, clusters: Sequence[object]) -> Measured | None:
     """Fleiss' kappa of any number of judges (Fleiss 1971), on the ``n`` transcripts that all of them judged.
 
-    As `cohen`, but for chance all judges are taken to answer with one and the same distribution.
+    As `cohen`, but for chance all judges are taken to answer with one and the same distribution. None with one judge.
     """
     whole = rated.notna().all(axis=1).to_numpy(bool)
     names = [each for each, kept in zip(clusters, whole, strict=True) if kept]
@@ -79,7 +79,8 @@ def _cohen(one: Floats, other: Floats) -> float:
 
 def _fleiss(codes: Floats, categories: int) -> float:
     counts = np.stack([(codes == category).sum(axis=1) for category in range(categories)], axis=1)
-    return float("nan") if (counts.sum(axis=0) > 0).sum() < 2 else float(fleiss_kappa(counts))  # noqa: PLR2004
+    alone, alike = codes.shape[1] < 2, (counts.sum(axis=0) > 0).sum() < 2  # noqa: PLR2004 - judges, answers
+    return float("nan") if alone or alike else float(fleiss_kappa(counts))
 
 
 def _alpha(rows: Floats, level: Literal["nominal", "interval"]) -> float:

@@ -197,17 +197,14 @@ def _slope(wins: Floats, doublings: Floats, honest: Floats, clusters: list[objec
         return None
 
     at = places(clusters)
+    several = bool(at.any())  # one cluster says nothing of how sure the slope is
+    variance = {"cov_type": "cluster", "cov_kwds": {"groups": at}} if several else {}
     with warnings.catch_warnings():
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
-            fitted = sm.Logit(wins, design).fit(disp=0, maxiter=100, cov_type="cluster", cov_kwds={"groups": at})
+            fitted = sm.Logit(wins, design).fit(disp=0, maxiter=100, **variance)
         except (PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError):
             return None  # length, or truth, tells every winner: there is no finite slope
-    low, high = fitted.conf_int()[1]
-    return Measured(
-        value=float(fitted.params[1]),
-        n=len(wins),
-        low=float(low),
-        high=float(high),
-        interval=f"logistic regression, clustered, {int(at.max()) + 1} clusters",
-    )
+    low, high = fitted.conf_int()[1] if several else (None, None)
+    method = f"logistic regression, clustered, {int(at.max()) + 1} clusters" if several else "none: one cluster"
+    return Measured(value=float(fitted.params[1]), n=len(wins), low=low, high=high, interval=method)

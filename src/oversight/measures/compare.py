@@ -54,6 +54,7 @@ def mcnemar(one: pd.DataFrame, other: pd.DataFrame, *, exact: bool = True) -> Te
 
     With b questions right only in ``one`` and c only in ``other``, exact is a two-sided binomial test of b in b + c,
     the other (|b - c| - 1)^2 / (b + c) on chi-square with one degree of freedom. It takes questions for independent.
+    The latter is not defined, and its p NaN, where no question is right in one arm only.
 
     Raises:
         ValueError: an arm judged some question several times: use `paired_difference`.
@@ -64,25 +65,26 @@ def mcnemar(one: pd.DataFrame, other: pd.DataFrame, *, exact: bool = True) -> Te
     both = pd.concat(held, axis=1, join="inner").to_numpy(bool)
     a, b = both[:, 0], both[:, 1]
     table = [[int((a & b).sum()), int((a & ~b).sum())], [int((~a & b).sum()), int((~a & ~b).sum())]]
+    name = f"McNemar, {'exact' if exact else 'with continuity correction'}"
+    if not exact and not (a ^ b).any():
+        return Test(name, float("nan"), float("nan"), len(both))
     found = _mcnemar(table, exact=exact, correction=True)
-    return Test(
-        f"McNemar, {'exact' if exact else 'with continuity correction'}",
-        float(found.pvalue),
-        float(found.statistic),
-        len(both),
-    )
+    return Test(name, float(found.pvalue), float(found.statistic), len(both))
 
 
 def chi_square(one: pd.DataFrame, other: pd.DataFrame, *, correction: bool) -> Test:
     """Pearson's chi-square of right and wrong in two arms, with or without Yates's continuity correction.
 
     It takes every verdict for independent of every other, in one arm and between arms; where questions or judges
-    recur it rejects too often. ``n`` counts verdicts.
+    recur it rejects too often. ``n`` counts verdicts. p is NaN where all verdicts are right, or all wrong, or an arm
+    has none: nothing is to be expected of such a table.
     """
-    table = [[int(each["correct"].sum()), int((~each["correct"]).sum())] for each in map(counting, (one, other))]
-    found = chi2_contingency(table, correction=correction)
+    table = np.array([[each["correct"].sum(), (~each["correct"]).sum()] for each in map(counting, (one, other))], int)
     name = f"chi-square, {'with' if correction else 'without'} continuity correction"
-    return Test(name, float(found.pvalue), float(found.statistic), int(np.sum(table)))
+    if not (table.sum(axis=0).all() and table.sum(axis=1).all()):
+        return Test(name, float("nan"), float("nan"), int(table.sum()))
+    found = chi2_contingency(table, correction=correction)
+    return Test(name, float(found.pvalue), float(found.statistic), int(table.sum()))
 
 
 def student_p(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats] = ratio) -> Test:

@@ -16,6 +16,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 __all__ = [
+    "NOTHING",
     "Floats",
     "Interval",
     "Jackknife",
@@ -95,7 +96,7 @@ def within(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Fl
         of: from sums of rows, the last axis running over their columns, to the number, or NaN.
     """
     found = jackknife(counts, clusters, of)
-    if not found.variance > _NOTHING:
+    if not found.variance > NOTHING:
         return Interval(*_wilson(found.value, found.clusters), f"wilson on {found.clusters} clusters")
     effective = found.value * (1 - found.value) / found.variance
     low, high = _score(found.value, effective, found.quantile)
@@ -111,7 +112,7 @@ def mean_difference(differences: Sequence[float] | Floats, clusters: Sequence[ob
     """
     values = np.asarray(differences, dtype=np.float64)
     found = jackknife(np.column_stack([values, np.ones(len(values))]), clusters, _ratio)
-    if not found.variance > _NOTHING:
+    if not found.variance > NOTHING:
         low, high = _wilson((found.value + 1) / 2, found.clusters)
         return Interval(2 * low - 1, 2 * high - 1, f"wilson on {found.clusters} clusters")
     low, high, method = _student(found)
@@ -125,7 +126,7 @@ def spread(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Fl
     The arguments are those of `within`.
     """
     found = jackknife(counts, clusters, of)
-    return _student(found) if found.variance > _NOTHING else None
+    return _student(found) if found.variance > NOTHING else None
 
 
 def mean_ratio(counts: Floats, clusters: Sequence[object]) -> Interval | None:
@@ -137,7 +138,7 @@ def mean_ratio(counts: Floats, clusters: Sequence[object]) -> Interval | None:
     too few to resample. None without spread.
     """
     found = jackknife(counts, clusters, _ratio)
-    if not found.variance > _NOTHING:
+    if not found.variance > NOTHING:
         return None
     place = places(clusters)
     sums, sizes = (np.bincount(place, weights=column).astype(np.float64) for column in counts.T)
@@ -191,7 +192,7 @@ def places(clusters: Sequence[object]) -> Places:
     return np.unique(np.asarray([str(c) for c in clusters]), return_inverse=True)[1].astype(np.intp)
 
 
-_NOTHING = 1e-20
+NOTHING = 1e-20
 """A variance below this is rounding."""
 _RESAMPLES = 2000
 _MANY = 1000
@@ -207,7 +208,7 @@ def _studentised(sums: Floats, sizes: Floats) -> Floats:
     below = often @ sizes
     ratio = often @ sums / below
     variance = often @ sums**2 - 2 * ratio * (often @ (sums * sizes)) + ratio**2 * (often @ sizes**2)
-    kept = variance > _NOTHING * below**2
+    kept = variance > NOTHING * below**2
     # Leaving clusters out one by one gives about this variance; it is what can be had of all resamples at once.
     found: Floats = (ratio - sums.sum() / sizes.sum())[kept] * below[kept] / np.sqrt(variance[kept])
     return found

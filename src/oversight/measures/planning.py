@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm, t
 
-from oversight.measures.intervals import Floats
+from oversight.measures.intervals import NOTHING, Floats
 
 __all__ = ["Design", "detectable", "power"]
 
@@ -114,5 +114,6 @@ def _told_apart(values: Floats, clusters: Sequence[int]) -> np.ndarray[tuple[int
     variance = (g - 1) / g * ((left_out - left_out.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     share = sizes / n
     freedom = max(float((share**2).sum() ** 2 / (share**4).sum()) - 1, 1)
-    half = t.ppf(0.975, freedom) * np.sqrt(variance)
-    return np.asarray((np.abs(total / n) > half) & (variance > 0), dtype=np.bool_)
+    # Without spread it is Wilson's interval with clusters as outcomes, which leaves 0 out beyond z / sqrt(G).
+    half = np.where(variance > NOTHING, t.ppf(0.975, freedom) * np.sqrt(variance), norm.ppf(0.975) / np.sqrt(g))
+    return np.asarray(np.abs(total / n) > half, dtype=np.bool_)

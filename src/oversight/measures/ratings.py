@@ -93,9 +93,12 @@ def rate(
         seed: of the draws.
 
     Raises:
-        ValueError: no finite ratings exist: the players fall into groups that never met, or of which one never
-            lost to the other (Ford 1957). The message names them; rate each group by itself, or set ``prior``.
+        ValueError: there is no game, or no finite ratings exist: the players fall into groups that never met, or of
+            which one never lost to the other (Ford 1957). The message names them; rate each group by itself, or set
+            ``prior``.
     """
+    if games.empty:
+        raise ValueError("there is no game to rate: no verdict counts in which two seats argue, one of them rightly")
     names, codes = np.unique(games[["one", "other"]].to_numpy(str), return_inverse=True)
     pairs, won = codes.reshape(-1, 2).astype(np.intp), games["won"].to_numpy(np.float64)
     if not prior and (groups := _groups(pairs, won, len(names))) is not None:
@@ -108,7 +111,9 @@ def rate(
     for at, name in enumerate(names.tolist()):
         low = high = None
         method = "none: no draw could be rated"
-        if len(drawn):
+        if clusters == 1:
+            method = "none: one cluster" if bootstrap == "cluster" else "none: one game"
+        elif len(drawn):
             low, high, method = percentiles(drawn[:, at], clusters)
             method = method if bootstrap == "cluster" else f"parametric bootstrap, {len(games)} games"
         rated[str(name)] = Measured(value=float(found[at]), n=int(played[at]), low=low, high=high, interval=method)
