@@ -96,7 +96,7 @@ def test_failures_abstentions_and_the_unjudged_are_told_apart(tmp_path: Path) ->
     assert row.imported == "jsonl, 4 of 4 transcripts; 1 that nobody judged are not in the table"
     stored = store.arrow("SELECT failure, detail FROM episodes WHERE failure IS NOT NULL ORDER BY 1").to_pylist()
     assert stored == [
-        {"failure": "refused", "detail": "it would not"},
+        {"failure": "refused", "detail": "transcript t1: it would not"},
         {"failure": "unjudged", "detail": "transcript t3"},
     ]
 
@@ -136,6 +136,33 @@ def test_judgements_of_people_and_models(tmp_path: Path) -> None:
         ("p1", 1, 0, None),
         ("p1", 1, 0, None),
     ]
+
+
+def test_other_judgements_of_what_an_unnamed_judge_heard_are_shown(tmp_path: Path) -> None:
+    judged = [{"judge": "claude", "kind": "model", "answer": "Ann"}, {"judge": "p1", "answer": "Ben"}]
+    store, done = brought(tmp_path, line(judge=None, judgements=judged))
+    assert [(row.judge, row.first_judge) for row in rejudged(store, done.run_id)] == [("claude", None), ("p1", None)]
+    ran = here("report", "--store", store.directory)
+    assert (ran.code, "p1" in ran.out) == (0, True), ran
+
+
+def test_quotes_are_not_called_false_where_there_is_nothing_to_check_them_against(tmp_path: Path) -> None:
+    said = "Ben did: <quote>Ben rowed</quote>"
+    messages = [{"author": "alice", "text": said, "turn": 0}]
+    store, _ = brought(tmp_path, line(material=None, messages=messages))
+    (speech,) = (message for message in only(store).messages if message.kind is Kind.SPEECH)
+    assert (speech.text, speech.quotes) == (said, ())
+    shown = here("show", only(store).spec.episode_id, "--store", store.directory).out
+    assert said in shown
+    assert "NOT FOUND" not in shown
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
+def test_a_report_on_what_nobody_judged_says_so(form: str, tmp_path: Path) -> None:
+    store, _ = brought(tmp_path, line(verdict={"unjudged": True}, judgements=[{"judge": "p1", "answer": 0}]))
+    ran = here("report", "--store", store.directory, "--format", form)
+    assert (ran.code, ran.out.strip()) == (0, "[]" if form == "json" else "")
+    assert ran.err.startswith("nothing to report: ")
 
 
 def test_whoever_judges_again_is_told_who_argues_for_what(tmp_path: Path) -> None:
@@ -190,7 +217,7 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
     [
         ({"gold": "Eve"}, "gold: 'Eve' is none of the answers"),
         ({"gold": 2}, "gold: is 2, but there are 2 answers, counted from 0"),
-        ({"gold": True}, "gold: "),
+        ({"gold": True}, "gold: has to be an answer's text, or its place as a whole number from 0, not true"),
         ({"gold": None}, "gold: is missing"),
         ({"golt": 1}, "golt: no such field - did you mean 'gold'?"),
         ({"gold": None, "golt": 1}, "gold: is missing - did you mean 'golt'?"),
@@ -221,7 +248,14 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
         ({"verdict": {"probs": [80, 20]}}, "verdict.probs: [80.0, 20.0] are no probabilities"),
         ({"verdict": {"probs": [float("nan"), 1]}}, "verdict.probs.0: nan is not a number"),
         ({"verdict": {"probs": [-0.5, 1.5]}}, "verdict.probs: "),
-        ({"verdict": {"probs": ["0.5", "0.5"]}}, "verdict.probs.0: "),
+        ({"verdict": {"probs": ["0.5", "0.5"]}}, 'verdict.probs.0: has to be a number, not "0.5"'),
+        ({"verdict": {"probs": {"A": 0.5}}}, 'verdict.probs: has to be a list, not {"A": 0.5}'),
+        ({"verdict": "B"}, 'verdict: has to be an object, not "B"'),
+        ({"verdict": {"abstained": False}}, "verdict.abstained: has to be true, or left out, not false"),
+        ({"answers": {"A": "Ann" * 30}}, f'answers: has to be a list, not {{"A": "{("Ann" * 30)[:53]}…'),
+        ({"messages": [{"author": "a", "text": None}]}, "messages.0.text: has to be a text, not null"),
+        ({"messages": [{"author": "a", "text": "x", "turn": 1.0}]}, "messages.0.turn: has to be a whole number, not"),
+        ({"included": "false"}, 'included: has to be true or false, not "false"'),
         ({"verdict": {}}, "verdict: give exactly one of probs, answer, abstained, failed, unjudged, not none"),
         ({"verdict": {"answer": 0, "probs": [1, 0]}}, "verdict: give exactly one of"),
         ({"verdict": {"failed": "refusd"}}, "verdict.failed: 'refusd' is none of "),
@@ -229,8 +263,10 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
         ({"verdict": {"probs": [1, 0], "source": "guess"}}, "verdict.source: 'guess' is none of "),
         ({"sides": {"bob": "Eve"}}, "sides.bob: 'Eve' is none of the answers"),
         ({"judgements": [{"judge": "ann@example.org", "answer": 0}]}, "judgements.0: a person goes by an anonymous"),
+        ({"judge": "ann@example.org"}, "judge: a person goes by an anonymous name"),
         ({"judgements": [{"judge": "p", "answer": 0}] * 2}, "judgements: the same judge twice"),
         ({"annotations": [{"kind": "x", "message": 5}]}, "annotations.0.message: is 5, but there are 2 messages"),
+        ({"material": None}, "messages.1.quotes: there is no material to check them against"),
         ({"sees_material": ["bob"], "material": None}, "sees_material: there is no material"),
         ({"started_at": "yesterday"}, "started_at: "),
         ({"messages": [{"author": "a", "text": "x", "turn": 2**40}]}, "messages.0.turn: "),

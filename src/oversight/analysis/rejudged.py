@@ -18,7 +18,8 @@ class RejudgedRow(BaseModel):
     """One judge on one arm's transcripts.
 
     Attributes:
-        run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made.
+        run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made, None
+            for imported transcripts of which nobody said who did.
         mode: how a person judged here; None for models and for published judgements.
         people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
         n: transcripts with a verdict of both that count (not void, nobody abstained).
@@ -27,7 +28,7 @@ class RejudgedRow(BaseModel):
         low, high, interval: its 95 % interval, and the method.
         first_accuracy: the first judge's, on the same transcripts.
         difference, difference_low, difference_high, difference_interval: accuracy minus the first judge's,
-            paired by transcript, clusters of questions resampled.
+            paired by transcript; questions of a cluster may depend on each other.
         agreement: share of transcripts on which both are right or both are not.
         calls, cost_usd: of this judge; cost is None if a price is unknown.
     """
@@ -100,7 +101,7 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
         arm=first["arm"],
         kind=first["kind"],
         judge=f"{people} people" if people > 1 else first["judge"],
-        first_judge=first["first_judge"],
+        first_judge=first["first_judge"] if isinstance(first["first_judge"], str) else None,
         mode=first["mode"] if isinstance(first["mode"], str) else None,
         people=people,
         n=len(both),

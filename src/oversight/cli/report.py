@@ -40,7 +40,7 @@ def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[Mea
         print(json.dumps([_flat(row, parse=True) | _added(row, measures) for row in rows], indent=2))
     elif form is Format.CSV:
         print(pd.DataFrame([_flat(row) for row in rows]).to_csv(index=False), end="")
-    else:
+    elif rows:
         columns = _columns(rows)
         print("| " + " | ".join(columns) + " |")
         print("|" + "---|" * len(columns))

@@ -48,14 +48,17 @@ def print_runs(
 ) -> None:
     """Print the report on some runs, by default all; for people who chose no columns, all that goes with it."""
     found = measured(store, runs) if measures else None
-    print_report(report(store, runs, by=by, unit=unit), form, found)
+    rows, per_round = report(store, runs, by=by, unit=unit), rounds(store, runs)
+    print_report(rows, form, found)
+    if not rows and not per_round:
+        err.print(plain("nothing to report: no transcript of these runs has a verdict, or is to get one"))
     if form is Format.TABLE and not by:
         print_report(report(store, runs, unit=unit, detail=True), form)
         print_faults(faults(store, runs))
         print_process(process(store, runs))
         print_people(rejudged_by_people(store, runs))
         print_optimised(optimised(store, runs))
-        print_rounds(rounds(store, runs), accuracies(store, runs))
+        print_rounds(per_round, accuracies(store, runs))
 
 
 def ended(driven: Driven[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> int:

@@ -99,7 +99,7 @@ def _imported(line: Line, where: str, task: str) -> Imported:
         status=status,
         verdict=final and Verdict(belief=final, annotations=(_about(line), *notes)),
         failure=verdict.failed,
-        detail=redact(verdict.detail) if verdict.detail else None if status == "judged" else f"transcript {line.id}",
+        detail=None if status == "judged" else _detail(line),
         judgements=tuple(_reading(each, labels, place) for place, each in enumerate(line.judgements)),
         calls=tuple(_call(call, number, line) for number, call in enumerate(line.calls)),
         seed=line.seed,
@@ -155,6 +155,12 @@ def _belief(held: Any, labels: Sequence[str], field: str) -> Belief:
     if any(not 0 <= weight <= 1 for weight in weights) or not _NEAR_ONE[0] < sum(weights) <= _NEAR_ONE[1]:
         raise ValueError(f"{field}.probs: {weights} are no probabilities: each lies in 0..1, and they sum to 1")
     return Belief.from_weights(weights, held.source or BeliefSource.STATED)
+
+
+def _detail(line: Line) -> str:
+    """Which transcript it is that has no verdict, and why: its annotations are not stored."""
+    why = redact(line.verdict.detail) if line.verdict.detail else ""
+    return f"transcript {line.id}: {why}" if why else f"transcript {line.id}"
 
 
 def _about(line: Line) -> Annotation:

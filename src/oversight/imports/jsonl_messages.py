@@ -105,7 +105,15 @@ class Placing:
         return gather, member
 
     def _quotes(self, record: MessageRecord, number: int) -> tuple[Quote, ...]:
-        """Quotes between tags, and those that the line lists; each is checked against the material."""
+        """Quotes between tags, and those that the line lists; each is checked against the material.
+
+        Without a material nothing can be said of them, so that they stay text: to call them false would mislead
+        whoever judges again.
+        """
+        if self._line.material is None:
+            if record.quotes:
+                raise ValueError(f"messages.{number}.quotes: there is no material to check them against")
+            return ()
         if not record.quotes:
             return find_quotes(record.text, self._line.material) if record.kind == "speech" else ()
         found: list[Quote] = []
@@ -116,7 +124,7 @@ class Placing:
             if start < done:
                 raise ValueError(f"{field}: overlaps the quote before it, or stands before it in the text")
             words = record.text[start:end]
-            span = verify(words, self._line.material) if self._line.material else None
+            span = verify(words, self._line.material)
             found.append(
                 Quote(
                     text=words.strip(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -17,6 +19,21 @@ __all__ = ["BeliefRecord", "CallEntry", "JudgementRecord", "Line", "MessageRecor
 
 Text: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1)]
 _MOST = 2**31
+_LONG = 60
+
+_NO_ADDRESS = "a person goes by an anonymous name, not by an address"
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
+
+
+def _anonymous(name: str) -> str:
+    """Refuse an address; some models have a version behind an @."""
+    if _ADDRESS.search(name):
+        raise ValueError(_NO_ADDRESS)
+    return name
+
+
+Who: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1), AfterValidator(_anonymous)]
+"""A person or a model, as reports show it."""
 
 Named: TypeAlias = int | str
 """An answer: its place from 0, or its text."""
@@ -109,7 +126,7 @@ class JudgementRecord(_Held):
     @model_validator(mode="after")
     def _is_anonymous(self) -> Self:
         if self.kind == "human" and "@" in self.judge:
-            raise ValueError("a person goes by an anonymous name, not by an address")
+            raise ValueError(_NO_ADDRESS)
         return self
 
 
@@ -151,8 +168,8 @@ class Line(_Strict):
     arm: Text | None = None
     protocol: Text
     options: dict[str, Any] = {}
-    judge: Text | None = None
-    strong: Text | None = None
+    judge: Who | None = None
+    strong: Who | None = None
     sides: dict[str, Named] = {}
     messages: list[MessageRecord] = []
     beliefs: list[BeliefRecord] = []
@@ -201,8 +218,32 @@ def read_line(row: Row) -> Line:
         if first["type"] == "enum":
             word, known = str(first["input"]), first.get("ctx", {}).get("expected", "")
             raise ValueError(f"{'.'.join(place)}: '{word}' is none of {known}") from None
+        if wanted := _WANTED.get(first["type"]):
+            wanted = _EITHER if first["loc"][-1] == "int" else wanted
+            raise ValueError(f"{'.'.join(place)}: has to be {wanted}, not {_shown(first['input'])}") from None
         reason = explain(ValueError(first["msg"].removeprefix("Value error, ")))
         raise ValueError(f"{'.'.join(place)}: {reason}" if place else reason) from None
+
+
+_EITHER = "an answer's text, or its place as a whole number from 0"
+_WANTED = {
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "literal_error": "true, or left out",
+}
+"""What JSON would have to stand there, by pydantic's name for what is wrong."""
+
+
+def _shown(given: object) -> str:
+    """The beginning of what stands there instead, as JSON."""
+    text = json.dumps(given, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 def _check_numbers(value: Any, place: tuple[str, ...]) -> None:
