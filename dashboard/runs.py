@@ -103,13 +103,13 @@ def _table(runs: Sequence[RunRow]) -> None:
                 "run": run.name,
                 "status": run.status,
                 "done": 100 * wording.share(run.done, run.planned) if run.planned else None,
-                "judged": run.judged,
-                "failed": run.failed,
-                "planned": run.planned,
+                "judged": run.judged if run.planned else None,
+                "failed": run.failed if run.planned else None,
+                "planned": run.planned if run.planned else None,
                 "ETA": wording.duration(run.eta_s) if run.status == "running" else "",
                 "spent": wording.money(run.spent),
                 "started": run.started or run.created,
-                "failures": ", ".join(f"{name} {count:,}" for name, count in run.failures.items()),
+                "failures": ", ".join(f"{wording.failure(name)} {count:,}" for name, count in run.failures.items()),
                 "id": run.run_id,
             }
             for run in runs
@@ -122,15 +122,14 @@ def _table(runs: Sequence[RunRow]) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         column_config={
-            "run": column.TextColumn(width=170),
-            "status": column.TextColumn(width="small"),
-            "done": column.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width="small"),
-            **{
-                name: column.NumberColumn(format="localized", width="small") for name in ("judged", "failed", "planned")
-            },
-            "spent": column.TextColumn(width="small", alignment="right"),
-            "ETA": column.TextColumn(width="small", alignment="right"),
-            "started": column.DatetimeColumn(format="D MMM, HH:mm", width=110),
+            "run": column.TextColumn(width=150),
+            "status": column.TextColumn(width=78),
+            "done": column.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width=72),
+            **{name: column.NumberColumn(format="localized", width=62) for name in ("judged", "failed", "planned")},
+            "spent": column.TextColumn(width=66, alignment="right"),
+            "ETA": column.TextColumn(width=58, alignment="right"),
+            "started": column.DatetimeColumn(format="D MMM, HH:mm", width=102),
+            "failures": column.TextColumn(width=190),
         },
         colours={"status": _STATUS},
     )
@@ -142,29 +141,37 @@ def _table(runs: Sequence[RunRow]) -> None:
 def _one(run: RunRow) -> None:
     """The run that was chosen."""
     heading = Box("row", (Box("title", (run.name,)), Box("verdict", (run.status,), _STATUS.get(run.status))))
+    # A network that is trained here answers questions that are no episodes.
+    far = (
+        [f"{run.judged:,} judged", f"{run.failed:,} failed", f"{run.planned - run.done:,} to go"]
+        if run.planned or run.round is None
+        else [f"round {run.round}"]
+    )
     facts = [
-        f"{run.judged:,} judged",
-        f"{run.failed:,} failed",
-        f"{run.planned - run.done:,} to go",
+        *far,
         f"{run.calls:,} calls",
         f"spent {wording.money(run.spent)}",
         f"started {wording.ago(run.started or run.created)}",
     ]
-    failures = tuple(Box("chip", (f"{name}: {count:,}",), palette.FAILED) for name, count in run.failures.items())
-    boxes = [heading, _bar(run), Box("facts", tuple(Box("number", (fact,)) for fact in facts))]
+    failures = tuple(
+        Box("chip", (f"{wording.failure(name)}: {count:,}",), palette.FAILED) for name, count in run.failures.items()
+    )
+    bar = [_bar(run)] if run.planned else []
+    boxes = [heading, *bar, Box("facts", tuple(Box("number", (fact,)) for fact in facts))]
     untrusted.show([*boxes, *([Box("row", (Box("faint", ("failed for",)), *failures))] if failures else [])], key="one")
     if run.status in _MEANS:
         st.info(_MEANS[run.status])
     with st.container(horizontal=True):
         links.link("results", "Results", run=run.run_id)
-        links.link("transcripts", "Transcripts", run=run.run_id)
+        if run.planned:
+            links.link("transcripts", "Transcripts", run=run.run_id)
         if run.failed:
             links.link("transcripts", "Failed episodes", run=run.run_id, verdict="failed")
     _arms(run)
 
 
 def _arms(run: RunRow) -> None:
-    arms = data.arm_rows(data.moment(), run.run_id)
+    arms = data.arm_rows(data.moment(), run.run_id, run.started if run.status == "running" else None)
     if not arms:
         return
     frame = pd.DataFrame([arm._asdict() for arm in arms])

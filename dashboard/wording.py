@@ -1,12 +1,15 @@
-"""Numbers and times as people read them; nothing in here ever sees a text of the store."""
+"""Numbers, times, and names of runs and failures, as people read them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-__all__ = ["ago", "duration", "money", "share"]
+from .untrusted import one_line
+
+__all__ = ["ago", "duration", "failure", "money", "run", "share"]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_TENTH, _SHORT = 0.05, 3
 _CENT = 0.01
 
 
@@ -14,6 +17,8 @@ def duration(seconds: float | None) -> str:
     """About how long; a dash where that is not known."""
     if seconds is None:
         return "-"
+    if _TENTH <= seconds < _SHORT:
+        return f"{seconds:.1f} s"
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < _HOUR:
@@ -30,11 +35,21 @@ def ago(moment: datetime | None) -> str:
     return f"{duration(max((datetime.now(UTC) - moment).total_seconds(), 0))} ago"
 
 
+def failure(name: str | None) -> str:
+    """A failure class in words; a plugin's own may be any text, so that it is shown as one of the store's."""
+    return (name or "unknown").replace("_", " ")
+
+
 def money(usd: float | None) -> str:
     """US dollars; small sums with what is worth seeing of them."""
     if usd is None:
         return "unknown"
     return f"${usd:,.2f}" if usd >= _CENT or usd == 0 else f"${usd:.4f}"
+
+
+def run(run_id: str, name: str) -> str:
+    """What a run is called where several are to choose from; the id of most begins with the name."""
+    return run_id if run_id.startswith(f"{name}-") else f"{one_line(name, 40)}  ({run_id})"
 
 
 def share(part: int, whole: int) -> float:

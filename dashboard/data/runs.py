@@ -19,13 +19,15 @@ class RunRow(NamedTuple):
     Attributes:
         run_id, name: which.
         status: ``running``, ``finished``, ``interrupted``, ``failed``, or ``stopped`` for a run that was started and
-            is not being written by anybody.
+            is not being written by anybody. A store has one writer, so at most the latest started is ``running``.
         started: the time of its latest start; ``created`` of its first.
-        planned, judged, failed: episodes asked for, with a verdict, and whose attempts so far failed.
+        planned, judged, failed: episodes asked for, with a verdict, and whose attempts so far failed. What had failed
+            before a run was started that is running is still to come, because it is tried again.
         spent: US dollars of the calls that it made; None where a price is unknown.
         calls: how many those are.
         failures: episodes without a verdict by the class of their last failure.
         rate: episodes per second since the latest start; None before there is any.
+        round: of an iterated run, the last of which something is stored; X_0 is round 0.
     """
 
     run_id: str
@@ -41,6 +43,7 @@ class RunRow(NamedTuple):
     calls: int
     failures: dict[str, int]
     rate: float | None
+    round: int | None
 
     @property
     def done(self) -> int:
@@ -71,14 +74,12 @@ class ArmRow(NamedTuple):
 def run_rows(now: Moment) -> list[RunRow]:
     """Every run, the latest first."""
     running = live()
-    return [_row(found, running) for found in _runs(now)]
+    return [_row(found, running and not place) for place, found in enumerate(_runs(now, running))]
 
 
 def _row(found: dict[str, Any], running: bool) -> RunRow:
     event, started = found["event"], found["started"]
-    status = {"started": "running" if running else "stopped", None: "running" if running else "stopped"}.get(
-        event, event
-    )
+    status = event if event not in (None, "started") else "running" if running else "stopped"
     rate = None
     if status == "running" and started is not None and found["since"]:
         elapsed = (datetime.now(UTC) - started).total_seconds()
@@ -97,6 +98,7 @@ def _row(found: dict[str, Any], running: bool) -> RunRow:
         calls=found["calls"],
         failures=dict(sorted(found["failures"] or (), key=lambda pair: -pair[1])),
         rate=rate,
+        round=found["round"],
     )
 
 
@@ -108,31 +110,24 @@ def run_names(now: Moment) -> dict[str, str]:
 
 
 @cached
-def _runs(now: Moment) -> list[dict[str, Any]]:
-    return select(RUNS)
+def _runs(now: Moment, running: bool) -> list[dict[str, Any]]:
+    return select(RUNS, [running])
 
 
 @cached
-def arm_rows(now: Moment, run_id: str) -> list[ArmRow]:
-    """The arms of a run, in the experiment's order."""
-    return [ArmRow(*row.values()) for row in select(ARMS, [run_id])]
+def arm_rows(now: Moment, run_id: str, since: datetime | None) -> list[ArmRow]:
+    """The arms of a run, in the experiment's order; what had failed before ``since`` is still to come."""
+    after = None if since is None else since.timestamp()
+    return [ArmRow(*row.values()) for row in select(ARMS, [run_id, after])]
 
 
 # Runs may share episodes, so what became of an episode is found once, and joined to every plan that asks for it.
 RUNS = """
 WITH stood AS (
-    SELECT episode_id, bool_or(status = 'judged') AS judged, arg_max(failure, attempt) AS failure
-    FROM episodes GROUP BY episode_id
-),
-progress AS (
     SELECT
-        run_id,
-        count(*) AS planned,
-        count(*) FILTER (judged) AS judged,
-        count(*) FILTER (NOT judged) AS failed,
-        histogram(failure) FILTER (NOT judged) AS failures
-    FROM plan LEFT JOIN stood USING (episode_id)
-    GROUP BY run_id
+        episode_id, bool_or(status = 'judged') AS judged, arg_max(failure, attempt) AS failure,
+        max(started_at + to_microseconds((duration_s * 1000000)::BIGINT)) AS ended
+    FROM episodes GROUP BY episode_id
 ),
 spending AS (
     SELECT run_id, count(*) AS calls, CASE WHEN count(cost_usd) = count(*) THEN sum(cost_usd) END AS spent
@@ -144,6 +139,20 @@ happened AS (
         max(event_at) FILTER (event = 'started') AS started
     FROM run_events GROUP BY run_id
 ),
+progress AS (
+    SELECT
+        run_id,
+        count(*) AS planned,
+        count(*) FILTER (judged) AS judged,
+        count(*) FILTER (NOT judged AND counts) AS failed,
+        histogram(failure) FILTER (NOT judged AND counts) AS failures
+    FROM (
+        SELECT run_id, judged, failure, NOT (? AND event = 'started' AND stood.ended < started) IS TRUE AS counts
+        FROM plan LEFT JOIN stood USING (episode_id) LEFT JOIN happened USING (run_id)
+    )
+    GROUP BY run_id
+),
+turns AS (SELECT run_id, max(round) AS round FROM rounds GROUP BY run_id),
 lately AS (
     SELECT run_id, count(*) AS since
     FROM episodes JOIN happened USING (run_id)
@@ -156,25 +165,28 @@ SELECT
     happened.event, happened.started, happened.ended,
     coalesce(planned, 0) AS planned, coalesce(judged, 0) AS judged, coalesce(failed, 0) AS failed,
     failures, coalesce(calls, 0) AS calls, CASE WHEN calls IS NULL THEN 0 ELSE spent END AS spent,
-    coalesce(since, 0) AS since
+    coalesce(since, 0) AS since, turns.round
 FROM runs
 LEFT JOIN progress USING (run_id)
 LEFT JOIN spending USING (run_id)
 LEFT JOIN happened USING (run_id)
 LEFT JOIN lately USING (run_id)
+LEFT JOIN turns USING (run_id)
 ORDER BY coalesce(happened.started, runs.created_at) DESC, runs.run_id
 """
 
 ARMS = """
 WITH asked AS (SELECT * FROM plan WHERE run_id = ?),
 stood AS (
-    SELECT episode_id, bool_or(status = 'judged') AS judged
+    SELECT
+        episode_id, bool_or(status = 'judged') AS judged,
+        max(started_at + to_microseconds((duration_s * 1000000)::BIGINT)) AS ended
     FROM episodes SEMI JOIN asked USING (episode_id) GROUP BY episode_id
 )
 SELECT
     arm, any_value(protocol) AS protocol, any_value(task) AS task, any_value(judge) AS judge,
     any_value(strong) AS strong, count(*) AS planned, count(*) FILTER (judged) AS judged,
-    count(*) FILTER (NOT judged) AS failed
+    count(*) FILTER (NOT judged AND NOT (ended < to_timestamp(?)) IS TRUE) AS failed
 FROM asked LEFT JOIN stood USING (episode_id)
 GROUP BY arm, arm_no ORDER BY arm_no, arm
 """

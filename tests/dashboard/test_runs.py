@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import streamlit as st
+from store import samples
+from streamlit.testing.v1 import AppTest
 
 from dashboard.browsing import boxes, kinds, opened, said
 from dashboard.conftest import Kept, watch
@@ -58,6 +61,18 @@ def test_the_curve_of_an_iterated_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert at.dataframe[0].value["alone"].tolist() == [0.5, 0.55, 0.6]
 
 
+def test_a_run_without_episodes_says_its_round_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StoreWriter.open(tmp_path) as writer:
+        writer.begin(RunRow("r", "iterated", {}, {}, 0, datetime.now(UTC), "0.1.0"))
+        for round in range(3):
+            writer.round("r", round, "distilled", {})
+    watch(tmp_path, monkeypatch)
+    at = opened("runs", run="r")
+    assert at.dataframe[0].value[["judged", "failed", "planned"]].isna().all(axis=None)
+    assert "round 2" in said(at)
+    assert "0 judged" not in said(at)
+
+
 def test_a_run_that_is_being_written_shows_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch(tmp_path, monkeypatch)
     hold = (
@@ -88,3 +103,34 @@ def test_a_run_that_is_being_written_shows_its_progress(tmp_path: Path, monkeypa
     again = opened("runs")
     assert again.dataframe[0].value["status"].tolist() == ["stopped"]
     assert not kinds(boxes(again), "card")
+
+
+def test_what_failed_before_is_to_come_again_and_a_run_that_was_killed_stays_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch(tmp_path, monkeypatch)
+    item = samples.item()
+    tried, todo = samples.spec(item, "e1"), samples.spec(item, "e2")
+    with StoreWriter.open(tmp_path) as writer:
+        writer.begin(samples.run("killed"))
+        writer.event("killed", "started")
+        writer.begin(samples.run())
+        writer.plan("r1", [(0, tried), (0, todo)], [("cats", item)])
+        writer.event("r1", "started")
+        before = {"started_at": datetime.now(UTC) - timedelta(minutes=1), "failure": "context_length"}
+        writer.write("r1", [(tried, samples.failed(tried).model_copy(update=before))])
+        writer.event("r1", "finished")
+        ended = opened("runs", run="r1")
+        assert dict(zip(*_two(ended, "id", "status"), strict=True)) == {"r1": "finished", "killed": "stopped"}
+        assert [ended.dataframe[1].value["failed"].sum(), "1 failed" in said(ended)] == [1, True]
+        assert "context length: 1" in said(ended)
+        writer.event("r1", "started")
+        st.cache_data.clear()
+        again = opened("runs", run="r1")
+        assert dict(zip(*_two(again, "id", "status"), strict=True)) == {"r1": "running", "killed": "stopped"}
+        assert "0 of 2 episodes" in said(again)
+        assert again.dataframe[1].value["failed"].sum() == 0
+
+
+def _two(at: AppTest, *columns: str) -> list[list[str]]:
+    return [at.dataframe[0].value[name].tolist() for name in columns]
