@@ -95,7 +95,14 @@ def chart_theme() -> alt.theme.ThemeConfig:
         {
             "config": {
                 "range": {"category": list(_categories())},
-                "axis": {"gridOpacity": 0.4, "domainOpacity": 0.4, "tickSize": 4, "labelLimit": 220, "titlePadding": 8},
+                "axis": {
+                    "gridOpacity": 0.4,
+                    "domainOpacity": 0.4,
+                    "tickSize": 4,
+                    "labelLimit": 220,
+                    "titlePadding": 8,
+                    "labelFlush": False,
+                },
                 "legend": {"labelLimit": 260, "symbolType": "circle"},
                 "line": {"strokeWidth": 2},
                 "view": {"strokeOpacity": 0},

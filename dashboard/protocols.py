@@ -78,9 +78,9 @@ def _list(all_found: list[Found], kind: str) -> None:
         selection_mode="single-cell",
         height="content",
         column_config={
-            "name": column.TextColumn(width=170),
-            "what it does": column.TextColumn(width=500),
-            "from": column.TextColumn(width=130),
+            "name": column.TextColumn(width=160),
+            "what it does": column.TextColumn(width=505),
+            "from": column.TextColumn(width=115),
             "status": column.TextColumn(width=80),
         },
         colours={

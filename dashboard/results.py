@@ -9,7 +9,7 @@ import streamlit as st
 
 from oversight.analysis.report import COLUMNS, Unit
 
-from . import data, links, untrusted
+from . import data, links, wording
 from .data import Stamp
 from .measured import accuracy, best_of, calibration, cost, difference, lost, people, rounds, sides, steps, turns
 from .trouble import explained
@@ -56,7 +56,7 @@ def _chooser(names: Mapping[str, str]) -> str | None:
         st.warning("There is no run of that name in this store; choose one from the list.")
         st.button("The latest run", on_click=lambda: links.put(run=None))
         return None
-    shown = {run_id: f"{untrusted.one_line(name, 40)}  ({run_id})" for run_id, name in names.items()}
+    shown = {run_id: wording.run(run_id, name) for run_id, name in names.items()}
     left, middle, right = st.columns([5, 2, 2])
     with left:
         run = links.choose("run", "Run", list(names), every=None, shown=shown, resets=(*_OF_A_VIEW, "view"))

@@ -15,6 +15,9 @@ from .trouble import explained
 
 __all__ = ["show"]
 
+_SIDE = 220
+"""The navigation's width in pixels; the rest of a small screen is for tables."""
+
 
 def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
     """Show the page that the address names.
@@ -23,7 +26,7 @@ def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
         pages: module and title of each.
         default: the one at the bare address; by default that leads on to the first, or to the episode it names.
     """
-    st.set_page_config(page_title="oversight", layout="wide", initial_sidebar_state="auto")
+    st.set_page_config(page_title="oversight", layout="wide", initial_sidebar_state=_SIDE)
     palette.chart_theme()
     there = [(name, title) for name, title in pages if find_spec(f"{__package__}.{name}")]
     built = {

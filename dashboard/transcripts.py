@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from . import data, links, palette, untrusted
+from . import data, links, palette, untrusted, wording
 from .data import Filter, Listing
 from .transcript.page import one
 
@@ -42,7 +42,7 @@ def page() -> None:
 
 def _boxes(now: data.Moment) -> None:
     """What the list is filtered by; every choice is in the address."""
-    names = {run_id: f"{untrusted.one_line(name, 40)}  ({run_id})" for run_id, name in data.run_names(now).items()}
+    names = {run_id: wording.run(run_id, name) for run_id, name in data.run_names(now).items()}
     run = links.get("run")
     offered = data.offered(now, run)
     resets = ("page",)
@@ -128,7 +128,7 @@ def _table(listing: Listing, number: int) -> None:
     frame = pd.DataFrame(
         [
             {
-                "verdict": row.outcome if row.outcome != "failed" else f"failed: {row.failure}",
+                "verdict": row.outcome if row.outcome != "failed" else f"failed: {wording.failure(row.failure)}",
                 "p(right)": row.p_gold,
                 "question": row.question,
                 "arm": row.arm,
@@ -143,7 +143,7 @@ def _table(listing: Listing, number: int) -> None:
         ]
     )
     arms = {row.arm: palette.protocol_colour(row.protocol) for row in listing.rows}
-    failed = {f"failed: {row.failure}": palette.FAILED for row in listing.rows if row.failure}
+    failed = {f"failed: {wording.failure(row.failure)}": palette.FAILED for row in listing.rows if row.failure}
     column = st.column_config
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         first = (number - 1) * _SIZE + 1
@@ -158,7 +158,7 @@ def _table(listing: Listing, number: int) -> None:
         selection_mode="single-cell",
         height=36 * (len(frame) + 1),
         column_config={
-            "verdict": column.TextColumn(width=130),
+            "verdict": column.TextColumn(width=150),
             "p(right)": column.ProgressColumn(
                 min_value=0,
                 max_value=1,
@@ -166,7 +166,7 @@ def _table(listing: Listing, number: int) -> None:
                 width="small",
                 help="the judge's probability of the right answer",
             ),
-            "question": column.TextColumn(width=380),
+            "question": column.TextColumn(width=330),
             "seconds": column.NumberColumn(format="%.1f", width="small"),
             "started": column.DatetimeColumn(format="D MMM, HH:mm:ss"),
         },

@@ -20,6 +20,8 @@ __all__ = ["LONGEST", "Box", "Part", "one_line", "quoted", "show", "table", "ver
 LONGEST = 20_000
 """Characters of one text that are shown; a page has more of them than a browser likes to lay out."""
 _IN_TABLE = 240
+_TALL = 30
+"""Rows of a table that are shown without a scroll bar of its own."""
 
 # Characters that steer a terminal, or turn the direction of what follows, become marks.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -84,6 +86,8 @@ def table(rows: pd.DataFrame, *, colours: Mapping[str, Mapping[str, str]] | None
     for column in shown.columns:
         if shown[column].dtype == object or pd.api.types.is_string_dtype(shown[column].dtype):
             shown[column] = [one_line(cell, _IN_TABLE) if isinstance(cell, str) else cell for cell in shown[column]]
+    settings.setdefault("height", "content" if len(shown) <= _TALL else "auto")
+    settings.setdefault("placeholder", "")  # else Streamlit writes None
     styled = shown.style
     for name, known in (colours or {}).items():
         styled = styled.map(lambda cell, known=known: _ink(known.get(cell)), subset=[name])

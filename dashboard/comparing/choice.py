@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from .. import data, links, untrusted
+from .. import data, links, untrusted, wording
 from ..data import ArmOf
 
 __all__ = ["PLACES", "Choice", "Half", "choose", "pick"]
@@ -37,20 +37,20 @@ def choose(now: data.Moment) -> Choice | None:
     if not runs:
         return None
     names = data.run_names(now)
-    shown = {run: f"{untrusted.one_line(names[run], 40)}  ({run})" for run in runs}
-    columns = st.columns([5, 4, 5, 4, 1], vertical_alignment="bottom")
+    shown = {run: wording.run(run, names[run]) for run in runs}
+    first, second = (st.columns([6, 4, 1], vertical_alignment="bottom") for _ in range(2))
     # A run that has something to compare comes first; nobody opens this page for a run with one arm.
     usual = next((run for run, arms in runs.items() if len(arms) > 1), next(iter(runs)))
-    with columns[0]:
+    with first[0]:
         run = pick("run", "First run", list(runs), usual, shown=shown, resets=("one", *PLACES))
-    with columns[1]:
+    with first[1]:
         one = _arm("one", "First arm", runs[run], None)
-    with columns[2]:
+    with second[0]:
         run2 = pick("run2", "Second run", list(runs), run, shown=shown, resets=("other", *PLACES))
-    with columns[3]:
+    with second[1]:
         other = _arm("other", "Second arm", runs[run2], one.arm, same_run=run == run2)
     halves = Half(run, one.arm, one.protocol), Half(run2, other.arm, other.protocol)
-    with columns[4]:
+    with second[2]:
         st.button("⇄", help="Swap the sides", on_click=_swap, args=halves, width="stretch")
     for name, known in (("run", runs), ("run2", runs)):
         if links.get(name) not in (None, *known):

@@ -84,16 +84,14 @@ def _card(half: Half, number: str, rests_on: str) -> Box:
 
 
 def _difference(found: Compared) -> Box:
-    tests = [f"{p_text(found.test)} ({found.test.test})"]
-    if found.sign is not None:
-        tests.append(f"{p_text(found.sign)} ({found.sign.test})")
+    tests = [test for test in (found.test, found.sign) if test is not None and not math.isnan(test.p)]
     return Box(
         "card",
         (
             Box("row", (Box("strong", ("second less first",)), Box("faint", ("paired by question",)))),
             Box("title", (_points(found.difference),)),
             Box("faint", (f"{found.difference.interval}; n = {found.difference.n:,} questions",)),
-            *(Box("faint", (test,)) for test in tests),
+            *(Box("faint", (f"{p_text(test)} ({test.test})",)) for test in tests),
         ),
     )
 
@@ -177,8 +175,7 @@ def _filters(now: data.Moment, choice: Choice) -> None:
     counts["flipped"] = counts.get("lost", 0) + counts.get("gained", 0)
     st.session_state["which-box"] = links.get("which") if links.get("which") in WAYS else None
     st.session_state["find-box"] = links.get("find") or ""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.segmented_control(
             "Questions",
             list(WAYS),
@@ -186,9 +183,9 @@ def _filters(now: data.Moment, choice: Choice) -> None:
             key="which-box",
             on_change=lambda: links.put(which=st.session_state["which-box"], page=None),
         )
-    with right:
         st.text_input(
             "Search questions",
+            width=300,
             key="find-box",
             placeholder="any words of the prompt or an answer",
             on_change=lambda: links.put(find=st.session_state["find-box"].strip(), page=None),

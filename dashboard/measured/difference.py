@@ -107,9 +107,12 @@ def _table(frame: pd.DataFrame) -> None:
         shown,
         key="difference-table",
         column_config={
-            "shared questions": column.NumberColumn(format="localized", width=120),
-            "difference [95 %]": column.TextColumn(alignment="right", width=180),
-            "p": column.TextColumn(alignment="right", width=80),
+            "arm": column.TextColumn(width=130),
+            "shared questions": column.NumberColumn(format="localized", width=110),
+            "difference [95 %]": column.TextColumn(alignment="right", width=165),
+            "p": column.TextColumn(alignment="right", width=62),
+            "test": column.TextColumn(width=185),
+            "interval": column.TextColumn(width=225),
         },
         colours=figure.arm_colours(frame),
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from oversight.analysis.report import ReportRow
 
-from .. import data, links, palette, untrusted
+from .. import data, links, palette, untrusted, wording
 from ..data import Stamp
 from . import figure
 
@@ -66,13 +66,17 @@ def _failures(counts: pd.DataFrame) -> None:
         index="arm", columns="failure", values="episodes", aggfunc="sum", sort=False, fill_value=0
     )
     classes = list(counts.groupby("failure")["episodes"].sum().sort_values(ascending=False).index)
-    chips = tuple(untrusted.Box("chip", (f"{name}: {wide[name].sum():,}",), palette.FAILED) for name in classes)
+    chips = tuple(
+        untrusted.Box("chip", (f"{wording.failure(name)}: {wide[name].sum():,}",), palette.FAILED) for name in classes
+    )
     untrusted.show([title, untrusted.Box("row", chips)], key="failures")
     column = st.column_config
     untrusted.table(
         wide[classes].reset_index(),
         key="failures-table",
-        column_config={name: column.NumberColumn(format="localized", width=110) for name in classes},
+        column_config={
+            name: column.NumberColumn(wording.failure(name), format="localized", width=110) for name in classes
+        },
     )
 
 
@@ -83,6 +87,7 @@ def _faults(at: Stamp) -> None:
         return
     untrusted.show([untrusted.Box("heading", ("Failed calls, by whose they were",))], key="faults")
     frame = pd.DataFrame(found).drop(columns="run").rename(columns={"episodes": "episodes that failed for it"})
+    frame["failure"] = frame["failure"].map(wording.failure)
     column = st.column_config
     untrusted.table(
         frame,

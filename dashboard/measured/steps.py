@@ -38,8 +38,8 @@ def show(at: Stamp) -> None:
         ]
     ).dropna(axis="columns", how="all")
     column = st.column_config
-    right = column.TextColumn(alignment="right", width=165)
-    whole = column.NumberColumn(format="localized", width=84)
+    right = column.TextColumn(alignment="right", width=155)
+    whole = column.NumberColumn(format="localized", width=70)
     untrusted.table(
         frame,
         key="steps-table",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from oversight.quotes import Quote
 from oversight.store import Transcript
 from oversight.transcript import Kind
@@ -28,19 +30,21 @@ def show(transcript: Transcript) -> None:
     boxes = [_legend(found, wrong, seats)]
     if wrong:
         boxes.append(Box("heading", ("Quotes that do not stand in the material",)))
-        boxes += [
-            Box(
-                "turn-quiet",
-                (Box("row", (Box("author", (seat,), seats[seat]), Box("unverified", (quote.text,)))),),
-                seats[seat],
-            )
-            for seat, quote in wrong
-        ]
+        times = Counter((seat, quote.text) for seat, quote in wrong)
+        boxes += [_wrong(seat, text, count, seats[seat]) for (seat, text), count in times.items()]
     boxes.append(Box("heading", ("The material",)))
     boxes.append(Box("paper", _marked(material, found, seats)))
     readers = sorted({s for m in transcript.messages if m.kind is Kind.MATERIAL for s in m.audience or ()})
     boxes.append(Box("faint", (f"seen by {', '.join(readers)}" if readers else "seen by nobody",)))
     untrusted.show(boxes, key="material", whole=True)
+
+
+def _wrong(seat: str, text: str, count: int, colour: str) -> Box:
+    """What a seat quoted and nobody wrote, once however often it did."""
+    parts = [Box("author", (seat,), colour), Box("unverified", (text,))]
+    if count > 1:
+        parts.append(Box("aside", (f"{count:,} times",)))
+    return Box("turn-quiet", (Box("row", tuple(parts)),), colour)
 
 
 def _legend(found: list[tuple[str, Quote]], wrong: list[tuple[str, Quote]], seats: dict[str, str]) -> Box:

@@ -65,14 +65,14 @@ def calls(transcript: Transcript) -> None:
                 "seat": call.seat,
                 "purpose": call.purpose,
                 "model": call.model,
-                "answered as": call.resolved_model,
-                "provider": call.provider,
                 "prompt": call.prompt_tokens,
                 "cached": call.cached_tokens,
                 "reply": call.completion_tokens,
                 "cost": wording.money(call.cost_usd),
                 "seconds": call.latency_s,
-                "ended": call.failure or call.finish_reason,
+                "answered as": call.resolved_model,
+                "provider": call.provider,
+                "ended": wording.failure(call.failure) if call.failure else call.finish_reason,
                 "made for": call.origin.value,
                 "detail": call.detail or "",
             }
@@ -83,12 +83,11 @@ def calls(transcript: Transcript) -> None:
     untrusted.table(
         frame,
         key="calls",
-        height=36 * (min(len(frame), 25) + 1),
         column_config={
-            **{name: column.NumberColumn(format="localized", width="small") for name in ("prompt", "cached", "reply")},
-            **{name: column.NumberColumn(width="small") for name in ("call", "attempt")},
-            "seconds": column.NumberColumn(format="%.2f", width="small"),
-            "cost": column.TextColumn(width="small", alignment="right"),
+            **{name: column.NumberColumn(format="localized", width=62) for name in ("prompt", "cached", "reply")},
+            **{name: column.NumberColumn(width=62) for name in ("call", "attempt")},
+            "seconds": column.NumberColumn(format="%.2f", width=70),
+            "cost": column.TextColumn(width=70, alignment="right"),
         },
     )
     st.caption(

@@ -91,7 +91,10 @@ def _message(
         body.append(_call(made))
     colour = seats.get(message.author)
     if message.kind in _PRIVATE and message.belief is None:
-        title = Box("row", (Box("private", ("private" if _is_private(message) else "not for all",)), _line(message)))
+        title = Box(
+            "row",
+            (Box("private", ("private" if _is_private(message) else "not for all",)), Box("line", (_line(message),))),
+        )
         return Box("fold", (title, Box("turn-quiet", tuple(body), colour)))
     return Box("turn-quiet" if message.belief is not None else "turn", tuple(body), colour)
 
@@ -133,7 +136,8 @@ def _call(made: Sequence[CallRecord]) -> Box:
         f"{call.model}"
         + (f" (answered as {call.resolved_model})" if call.resolved_model not in ("", call.model) else "")
         + f"  ·  {call.prompt_tokens:,} + {call.completion_tokens:,} tokens, {call.cached_tokens:,} cached"
-        + f"  ·  {wording.money(call.cost_usd)}  ·  {call.latency_s:.2f} s  ·  {call.failure or call.finish_reason}"
+        + f"  ·  {wording.money(call.cost_usd)}  ·  {call.latency_s:.2f} s  ·  "
+        + (wording.failure(call.failure) if call.failure else call.finish_reason)
         + (f"  ·  {call.origin.value} for another attempt" if call.origin.value != "made" else "")
         for call in made
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import oversight
+from dashboard import making
 from dashboard.browsing import boxes, kinds, opened, said, texts
-from dashboard.conftest import Kept
+from dashboard.conftest import Kept, watch
 from oversight.transcript import chat_history
 
 EVERYTHING = 15 + 1 + 2 + 2
@@ -122,6 +125,21 @@ def test_the_material_shows_what_was_quoted_from_it(kept: Kept) -> None:
     assert "".join(texts([paper])) == "The captain counted twelve passengers."
     assert list(texts(kinds([paper], "hit"))) == ["twelve passengers"]
     assert list(texts(kinds(boxes(at), "unverified"))) == ["thirteen passengers"] * 2
+
+
+def test_a_wrong_quote_is_listed_once_for_each_seat_however_often_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models.py").write_text(making.MODELS, encoding="utf-8")
+    (tmp_path / "said.txt").write_text(f"{making.SAID} {making.SAID}", encoding="utf-8")
+    making.rows(tmp_path, making.QUESTION)
+    store = tmp_path / "store"
+    run = making.run(tmp_path, making.SPOKEN.format(name="twice", arm="spoken"), store)
+    watch(store, monkeypatch)
+    (row, *_) = oversight.open_store(store).arrow("SELECT episode_id FROM episodes WHERE run_id = ?", [run]).to_pylist()
+    at = opened("transcripts", episode=row["episode_id"], view="material")
+    assert list(texts(kinds(boxes(at), "unverified"))) == ["thirteen passengers"] * 2
+    assert said(at).count("2 times") == 2
 
 
 def test_a_prompt_is_what_the_seat_was_sent(kept: Kept) -> None:
