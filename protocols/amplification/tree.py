@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from oversight import Message, Seat, same_question
+from oversight import Message, Seat, UsageError, same_question
 
 __all__ = ["Budget", "How", "Node", "Tree"]
 
@@ -153,6 +153,10 @@ class Budget:
         calls: at most, for everything up to and including the verdict.
         tokens: of prompts and replies together; None is no limit.
         per_leaf: calls that one direct answer takes.
+        verdict: calls that the verdict takes.
+
+    Raises:
+        UsageError: not even one direct answer and the verdict fit.
     """
 
     def __init__(self, calls: int, tokens: int | None, per_leaf: int, verdict: int = 1) -> None:
@@ -161,6 +165,9 @@ class Budget:
         self._per_leaf = per_leaf
         self._reserved = per_leaf + verdict
         """The root's direct answer, and the verdict."""
+        if self._reserved > calls:
+            needs = f"one direct answer ({per_leaf}) and the verdict ({verdict})"
+            raise UsageError(f"calls ({calls}) must be at least {self._reserved}, for {needs}")
 
     def admits(self, breadth: int, made: int, tokens: int, *, root: bool) -> bool:
         """Reserve what dividing one leaf into ``breadth`` more may take, if that fits.

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from performing import MATERIAL, QUESTION, THREE, Play
 from pydantic import ValidationError
 
-from oversight.errors import CallFailed, FailureClass
+from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.markup import find
 from oversight.models.base import ChatReply, ChatRequest
 from oversight.protocols.amplification import Amplification
@@ -387,6 +387,10 @@ def test_a_belief_that_is_sampled_counts_every_sample() -> None:
 
     ran = amplify(overseer=overseer, belief="sampled", breadth=10, calls=12)
     assert len(used(ran)) <= 12
+    # Five samples, and one assistant.
+    assert len(used(amplify(overseer=overseer, belief="sampled", calls=6))) == 6
+    with pytest.raises(UsageError, match=r"calls \(5\) must be at least 6"):
+        amplify(overseer=overseer, belief="sampled", calls=5)
 
 
 # --- the budget in tokens
