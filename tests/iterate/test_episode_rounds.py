@@ -171,6 +171,9 @@ def refused(experiment: Path, *options: object) -> str:
         pytest.param({"prompt": "WHAT does  training\tnote 1 name"}, id="case, space and end"),
         pytest.param({"prompt": " What does training note 1 name?! \n"}, id="around it"),
         pytest.param({"id": "z", "answers": ["the port", "the mill"], "cluster": "c"}, id="other answers"),
+        pytest.param({"id": "z", "material": None}, id="through a task without material"),
+        pytest.param({"id": "z", "material": "The second paragraph settles it."}, id="through a task with an excerpt"),
+        pytest.param({"material": "Another note."}, id="through a task that gives its questions other material"),
     ],
 )
 def test_a_question_on_both_sides_is_refused_before_anything_is_done(
@@ -187,6 +190,17 @@ def test_a_question_on_both_sides_is_refused_before_anything_is_done(
 
 def test_the_same_words_about_other_material_are_allowed(tmp_path: Path, calls: Calls) -> None:
     assert here("plan", lay_out(tmp_path, held=[{**FEW[1], "id": "z", "material": "Another note."}])).code == 0
+
+
+def test_where_every_question_has_the_same_words_its_material_tells_them_apart(tmp_path: Path, calls: Calls) -> None:
+    def about(*notes: str) -> list[dict[str, Any]]:
+        same = {"prompt": "What is it?", "answers": ["ink", "wax"], "gold": 0}
+        return [{**same, "id": str(n), "material": note} for n, note in enumerate(notes)]
+
+    held = about("note 1", "note 2")
+    assert here("plan", lay_out(tmp_path, train=about("note 3", "note"), held=held)).code == 0
+    assert "'1'" in refused(lay_out(tmp_path, train=about("note 3", "NOTE  1"), held=held))
+    assert "'0'" in refused(lay_out(tmp_path, train=about("", "note 3"), held=held))
 
 
 def test_where_x_sees_no_material_other_material_makes_no_other_question(tmp_path: Path, calls: Calls) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from oversight.aio import run_sync
@@ -28,20 +28,29 @@ class HeldOut(NamedTuple):
     """What is to be kept out of the rows.
 
     Attributes:
-        prompts: of the evaluation questions, as `same_question` has them.
-        wholes: the prompts with their material.
+        asked: the evaluation questions by their prompts, as `same_question` has them; of each its id and its material.
     """
 
-    prompts: frozenset[str]
-    wholes: frozenset[tuple[str, str]]
+    asked: Mapping[str, frozenset[tuple[str, str]]]
 
     def has(self, question: Question, *, sees_material: bool) -> bool:
-        """Whether somebody who sees this question, with or without its material, sees one to be evaluated on."""
-        return _whole(question) in self.wholes if sees_material else same_question(question.prompt) in self.prompts
+        """Whether somebody who sees this question, with or without its material, sees one to be evaluated on.
+
+        One prompt may ask for something else of every material. But where a single question has it, more or less
+        material, or another excerpt under the same id, makes no other question of it.
+        """
+        others = self.asked.get(same_question(question.prompt), frozenset())
+        if not sees_material or not others:
+            return bool(others)
+        material = _material(question)
+        if len(others) == 1:
+            ((name, other),) = others
+            return name == question.id or material in other or other in material
+        return not material or any(other in ("", material) for _, other in others)
 
     def has_part(self, asked: str) -> bool:
         """Whether a sub-question is one to be evaluated on, whatever the material beside it."""
-        return same_question(asked) in self.prompts
+        return same_question(asked) in self.asked
 
 
 class Lessons:
@@ -193,8 +202,10 @@ def ceiling_rows(items: Iterable[Item], alone: ProtocolBinding, settings: ModelS
 
 def held_out(questions: Iterable[Question]) -> HeldOut:
     """What is to be kept out of the rows of a model that is to be tested on these questions."""
-    found = list(questions)
-    return HeldOut(frozenset(same_question(each.prompt) for each in found), frozenset(map(_whole, found)))
+    asked: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for question in questions:
+        asked[same_question(question.prompt)].add((question.id, _material(question)))
+    return HeldOut({prompt: frozenset(those) for prompt, those in asked.items()})
 
 
 def sees_material(alone: ProtocolBinding) -> bool:
@@ -225,5 +236,5 @@ def _said(message: Message, question: Question) -> str:
     return question.labels[belief.probs.index(max(belief.probs))]
 
 
-def _whole(question: Question) -> tuple[str, str]:
-    return same_question(question.prompt), same_question(question.material or "")
+def _material(question: Question) -> str:
+    return same_question(question.material or "")
