@@ -132,9 +132,8 @@ def test_a_folder_of_another_experiment_is_refused(tmp_path: Path) -> None:
 
 def test_training_on_evaluation_instances_is_refused(tmp_path: Path) -> None:
     for split in ("train", "held_out"):
-        rounds = EmbeddedRounds(_union_find(split), _union_find(split), SMALL, folder=tmp_path)
         with pytest.raises(UsageError, match="give train split: train, and evaluate split: held_out"):
-            rounds.amplify(1)
+            EmbeddedRounds(_union_find(split), _union_find(split), SMALL, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -24,7 +24,7 @@ from oversight.ida.task import FactoredTask, Mask, Tokens
 if TYPE_CHECKING:
     from oversight.ida.learner import Learner
 
-__all__ = ["EmbeddedRounds"]
+__all__ = ["EmbeddedRounds", "check_tasks"]
 
 _VERSION = 1
 """Counts changes that give other rows or weights."""
@@ -50,7 +50,7 @@ class EmbeddedRounds:
         seed: of everything drawn.
 
     Raises:
-        UsageError: PyTorch is missing, or the tasks differ in more than their split.
+        UsageError: PyTorch is missing, or the tasks are none to train and to evaluate on (`check_tasks`).
     """
 
     def __init__(
@@ -66,8 +66,7 @@ class EmbeddedRounds:
     ) -> None:
         from oversight.ida.learner import Learner
 
-        if _but_for_split(train) != _but_for_split(evaluate):
-            raise UsageError("train and evaluate must be the same task with the same settings, except for split")
+        check_tasks(train, evaluate)
         self._new_learner = functools.partial(
             Learner, train.encoding, settings.learner, int(digest([seed, "weights"], 12), 16)
         )
@@ -173,12 +172,9 @@ class EmbeddedRounds:
         return counts
 
     def _refuse_shared(self, facts: Tokens) -> None:
-        shared = set(self._train.keys(facts)) & set(self._evaluate.keys(self._held_out[0]))
-        if shared or self._train.settings.split == self._evaluate.settings.split:
-            raise UsageError(
-                f"X would learn from what it is evaluated on ({len(shared)} instances of this round): "
-                f"give train split: train, and evaluate split: held_out"
-            )
+        # The splits have none in common; a task of the user's own may draw by other rules.
+        if shared := set(self._train.keys(facts)) & set(self._evaluate.keys(self._held_out[0])):
+            raise UsageError(f"X would learn from what it is evaluated on ({len(shared)} instances of this round)")
 
     def _answered(
         self,
@@ -275,6 +271,20 @@ class _Helper:
     def ask(self, facts: Tokens, questions: Tokens, where: Mask) -> Tokens:
         self.asked += int(where.sum())
         return self._x.answer(facts, questions) if where.any() else np.zeros(where.shape, np.int64)
+
+
+def check_tasks(train: FactoredTask, evaluate: FactoredTask) -> None:
+    """See whether X can learn from what one task draws and be tested on what the other does.
+
+    Raises:
+        UsageError: they differ in more than their split, or have the same.
+    """
+    if _but_for_split(train) != _but_for_split(evaluate):
+        raise UsageError("train and evaluate must be the same task with the same settings, except for split")
+    if train.settings.split == evaluate.settings.split:
+        raise UsageError(
+            "X would learn from what it is evaluated on: give train split: train, and evaluate split: held_out"
+        )
 
 
 def _but_for_split(task: FactoredTask) -> tuple[str, dict[str, Any]]:

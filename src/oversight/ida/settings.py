@@ -61,3 +61,9 @@ class DistilSettings(BaseModel):
         description="the curriculum goes on to harder questions once X agrees with this share of amplified answers",
     )
     ceiling: bool = Field(True, description="whether the same network is also trained on the true answers")
+
+    @model_validator(mode="after")
+    def _hardest_fit(self) -> Self:
+        if self.hardest > self.questions:
+            raise ValueError(f"hardest ({self.hardest}) must be at most questions ({self.questions})")
+        return self

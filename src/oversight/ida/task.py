@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from oversight.errors import UsageError
+
 __all__ = ["Ask", "Encoding", "FactoredTask", "Mask", "Tokens", "look_up"]
 
 Tokens: TypeAlias = NDArray[np.int64]
@@ -26,6 +28,9 @@ It returns answers (B, Q); where nothing was asked they mean nothing.
 
 _SHARES = 5
 """One instance in five is held out."""
+
+_TRIES = 100
+"""Draws in vain, each of 64 instances or more, after which a split is taken to be empty."""
 
 
 class Encoding(NamedTuple):
@@ -125,11 +130,19 @@ class FactoredTask(ABC):
         return np.where(erred, rng.integers(0, self.encoding.answers, answers.shape), answers)
 
     def instances(self, rng: np.random.Generator, count: int) -> Tokens:
-        """The facts (count, F, slots) of instances of the split that the settings name, by rejection."""
+        """The facts (count, F, slots) of instances of the split that the settings name, by rejection.
+
+        Raises:
+            UsageError: none is found; there are so few in all that the split may have none.
+        """
         wanted = self.settings.split == "held_out"
         kept: list[Tokens] = []
-        missing = count
+        missing, tries = count, 0
         while missing > 0:
+            if missing == count and tries == _TRIES:
+                split = self.settings.split
+                raise UsageError(f"no instance of '{self.name}' is of the split {split}: make instances larger")
+            tries += 1
             drawn = self.draw(rng, max(64, missing * (_SHARES if wanted else 2)))
             held_out = np.array([int(key[:8], 16) % _SHARES == 0 for key in self.keys(drawn)])
             kept.append(drawn[held_out == wanted][:missing])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from oversight.ida.task import Ask, Encoding, FactoredTask, Tokens, look_up
 
@@ -33,6 +33,12 @@ class UnionFind(FactoredTask):
         depth: int = Field(
             4, ge=1, le=16, description="variables on the way from the deepest to its root, both counted"
         )
+
+        @model_validator(mode="after")
+        def _has_every_depth(self) -> Self:
+            if self.size < self.depth:
+                raise ValueError(f"size ({self.size}) must be at least depth ({self.depth})")
+            return self
 
     @property
     def encoding(self) -> Encoding:

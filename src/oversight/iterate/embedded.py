@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
+from oversight.engine.planned import RunSettings
 from oversight.ida import DistilSettings, EmbeddedRounds, FactoredTask
+from oversight.ida.rounds import check_tasks
 from oversight.iterate.method import Ended, Method, Work
 from oversight.registry import find_plugin
 
@@ -28,13 +32,23 @@ class Embedded(Method):
         questions_evaluated: int = Field(2048, ge=1, description="held-out questions that each model is tested on")
 
     def check(self) -> list[str]:
-        """Read the two tasks."""
+        """Read the two tasks, and see that X is not trained on what it is tested on."""
         for key in ("models", "protocols"):
             if key in self.experiment.data:
                 message = "the embedded distiller trains its own model, and its human is scripted: leave this out"
                 raise self.experiment.source.problem((key,), message)
-        tasks = [self._task(key) for key in ("train", "evaluate")]
-        return [f"{task.name} {task.settings!r}" for task in tasks]
+        if "alone" in self.experiment.data["iterate"]:
+            raise self.experiment.source.problem(("iterate", "alone"), "X alone is its own network: leave this out")
+        train, evaluate = (self._task(key) for key in ("train", "evaluate"))
+        with self.experiment.source.located(("iterate", "evaluate")):
+            check_tasks(train, evaluate)
+            for task in (train, evaluate):
+                task.instances(np.random.default_rng(0), 1)
+        return [f"{task.name} {task.settings!r}" for task in (train, evaluate)]
+
+    def ready(self, settings: RunSettings) -> None:
+        """See whether there is PyTorch."""
+        import_module("oversight.ida.learner")
 
     def plugins(self) -> dict[str, str]:
         """No protocol plugin has a part in it."""
