@@ -66,6 +66,11 @@ def test_or_as_all_of_them_together() -> None:
     assert found == pytest.approx((0.2 / total, 1.0 / total, 0.192 / total))
 
 
+def test_answers_without_a_solution_share_what_is_left() -> None:
+    one = ASKED.model_copy(update={"worked": ASKED.worked[:1]})
+    assert belief(judge(p(0.2), question=one)) == pytest.approx((0.2, 0.4, 0.4))
+
+
 def test_a_majority_needs_no_overseer() -> None:
     ran = judge(sees="nothing", rule="majority")
     assert ran.sent == []
