@@ -124,7 +124,8 @@ def test_what_cannot_be_used(tmp_path: Path, changes: dict[str, Any], said: str)
 def test_files_of_another_kind(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "math.json").write_bytes(content)
     assert complaint(ProcessBench, path=tmp_path / "math.json").startswith(str(tmp_path / "math.json"))
-    assert "cannot be read" in complaint(ProcessBench, path=tmp_path / "none.json")
+    for missing in ("none.json", "none"):
+        assert "there is no such file or folder" in complaint(ProcessBench, path=tmp_path / missing)
 
 
 def test_downloads_are_kept_by_the_names_that_are_looked_for(

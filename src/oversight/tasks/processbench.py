@@ -77,7 +77,7 @@ class ProcessBench(FileTask):
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         path = self.options.path
-        if path is not None and not path.is_dir():
+        if path is not None and path.is_file():
             yield path.stem, path
             return
         for subset in dict.fromkeys(self.options.subsets):
