@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from oversight.embedded.steps.arithmetic import expression_of
 from oversight.embedded.steps.brackets import sequence_of
@@ -10,10 +10,9 @@ from oversight.embedded.steps.placing import row_of
 from oversight.embedded.steps.sorting import words_to_sort
 from oversight.embedded.steps.swaps import game_of
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["Family", "family_of"]
 
 Family = Literal["arithmetic", "brackets", "ordering", "school", "sorting", "swaps"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
 
 # A longer problem is read as prose: the others are a few lines.
 _LONGEST = 20_000

@@ -11,7 +11,7 @@ from oversight.embedded.steps.equations import Chain, Side, chains_of, value_of
 from oversight.embedded.steps.exact import shown, tokens_of
 from oversight.embedded.steps.verdict import Finding
 
-__all__ = ["check_school", "close_enough", "known_numbers"]
+__all__ = ["check_school"]
 
 _NOTE = re.compile(r"<<([^<>]{0,400})>>")
 _ANSWER = re.compile(r"^\s*(?:A|Answer|The answer is)\s*:?\s*\$?(-?[\d,]{0,60}\.?\d{1,60})\s*$", re.IGNORECASE)
@@ -44,7 +44,7 @@ def check_school(problem: str, before: Sequence[str], step: str) -> Finding:
     checked, rough = 0, ""
     for chain in (*notes, *prose):
         for left, right, value in _links(chain):
-            verdict = close_enough(value, right)
+            verdict = _close_enough(value, right)
             if verdict == "wrong":
                 return Finding("incorrect", "equation", f"{left.text} is {shown(value)}, not {right.text}"[:200])
             checked += 1
@@ -81,7 +81,7 @@ def _links(chain: Chain) -> Iterator[tuple[Side, Side, Fraction]]:
         last = side, value
 
 
-def close_enough(value: Fraction, side: Side) -> str:
+def _close_enough(value: Fraction, side: Side) -> str:
     """Whether a side equals a value: "exact", "rounded" to the digits that it shows, or "wrong"."""
     stated = value_of(side, {})
     if stated is None:
@@ -124,9 +124,9 @@ def _stated(texts: Sequence[str]) -> list[Fraction]:
 
 def _stray(problem: str, before: Sequence[str], chains: Sequence[Chain]) -> Fraction | None:
     """A number that a calculation starts from although nothing before it states it."""
-    known = set(_ALWAYS) | known_numbers(problem)
+    known = set(_ALWAYS) | _known_numbers(problem)
     for text in before[-100:]:
-        known |= known_numbers(_NOTE.sub("", text))
+        known |= _known_numbers(_NOTE.sub("", text))
     for chain in chains:
         for side in chain[:-1]:
             for item in side.rpn or ():
@@ -144,7 +144,7 @@ def _is_known(number: Fraction, known: set[Fraction]) -> bool:
 
 
 @lru_cache(maxsize=1_024)
-def known_numbers(text: str) -> frozenset[Fraction]:
+def _known_numbers(text: str) -> frozenset[Fraction]:
     """The numbers in a text, in figures or words, with those that its units stand for (a week is 7 days)."""
     found: set[Fraction] = set()
     for token in tokens_of(text[:20_000]):
