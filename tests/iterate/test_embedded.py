@@ -61,6 +61,22 @@ def test_what_cannot_be_carried_out_is_refused_before_there_is_a_store(
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize("name", ["christiano2018", "christiano2018_union_find"])
+def test_the_shipped_experiments_are_planned(name: str) -> None:
+    assert here("plan", name).code == 0
+
+
+def test_a_limit_that_would_change_nothing_is_refused(tmp_path: Path) -> None:
+    said = command(lay_out(tmp_path), "--limit", 5).complaint()
+    assert "set iterate.distil.questions_evaluated instead" in said
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_plan_says_that_nobody_else_s_model_is_called(tmp_path: Path) -> None:
+    (total,) = here("plan", lay_out(tmp_path), "--format", "json").rows
+    assert (total["questions"], total["episodes"], total["calls"], total["cost_usd"]) == (20, 0, 0, 0)
+
+
 def test_without_torch_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "oversight.ida.learner", raising=False)

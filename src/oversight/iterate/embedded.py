@@ -10,6 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from oversight.engine.planned import RunSettings
+from oversight.errors import UsageError
+from oversight.experiment.estimate import Estimate, total
 from oversight.ida import DistilSettings, EmbeddedRounds, FactoredTask
 from oversight.ida.rounds import check_tasks
 from oversight.iterate.method import Ended, Method, Work
@@ -37,6 +39,8 @@ class Embedded(Method):
             if key in self.experiment.data:
                 message = "the embedded distiller trains its own model, and its human is scripted: leave this out"
                 raise self.experiment.source.problem((key,), message)
+        if self.limit is not None:
+            raise UsageError("--limit: instances are drawn without end; set iterate.distil.questions_evaluated instead")
         if "alone" in self.experiment.data["iterate"]:
             raise self.experiment.source.problem(("iterate", "alone"), "X alone is its own network: leave this out")
         train, evaluate = (self._task(key) for key in ("train", "evaluate"))
@@ -49,6 +53,10 @@ class Embedded(Method):
     def ready(self, settings: RunSettings) -> None:
         """See whether there is PyTorch."""
         import_module("oversight.ida.learner")
+
+    def estimated(self) -> tuple[list[Estimate], list[str]]:
+        """Nothing of other people's models, whatever the rounds."""
+        return [total([], self.options.questions_evaluated)], []
 
     def plugins(self) -> dict[str, str]:
         """No protocol plugin has a part in it."""
