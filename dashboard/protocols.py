@@ -216,9 +216,13 @@ def _prompts(found: Found) -> None:
 
 
 def _add() -> None:
-    untrusted.show([Box("heading", ("Add your own",))], key="add-heading")
-    st.markdown("This writes a protocol that works, with its prompts, its test and an experiment that runs it:")
-    st.code("oversight new protocol my_protocol", language="bash")
+    boxes = [
+        Box("heading", ("Add your own",)),
+        Box("prose", ("This writes a protocol that works, with its prompts, a test and an experiment that runs it:",)),
+        # Not st.code, whose highlighter is 1.5 MB that the table would wait for.
+        Box("pre", ("oversight new protocol my_protocol",)),
+    ]
+    untrusted.show(boxes, key="add")
     st.caption(
         "An experiment can name it by its file (`./my_protocol.py:MyProtocol`). Installed with an entry point in the "
         "group `oversight.protocols`, it is listed here after a restart of the dashboard."
