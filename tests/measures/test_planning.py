@@ -49,6 +49,17 @@ def test_sharing_questions_helps_and_sharing_clusters_hurts() -> None:
     assert few < many
 
 
+def test_difficulties_are_as_alike_as_the_design_says() -> None:
+    from oversight.measures.planning import _noise
+
+    base, arm = _noise(Design((2,), 2, 1, question=0.5, cluster=0.3), 40_000, np.random.default_rng(0))
+    within, between = (
+        np.corrcoef(one, other)[0, 1] for one, other in ((base[:, 0, 0], arm[:, 0, 1]), (base[:, 0, 0], arm[:, 1, 0]))
+    )
+    assert (within, between) == (pytest.approx(0.5, abs=0.02), pytest.approx(0.5 * 0.3, abs=0.02))
+    assert np.concatenate([base.ravel(), arm.ravel()]).std() == pytest.approx(1, abs=0.01)
+
+
 def test_a_design_too_small_detects_nothing() -> None:
     assert detectable(Design((1,) * 4)) is None
     assert power(Design((9,)), 0.4) == 0

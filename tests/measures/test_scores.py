@@ -194,7 +194,36 @@ def test_expected_judge_scores_of_several_temperatures_are_ordered() -> None:
     assert values == sorted(values, reverse=True)
 
 
+def test_the_judge_s_brier_score_is_over_all_answers_and_the_agent_s_over_its_own() -> None:
+    frame = table(verdict([0.5, 0.3, 0.2], argues=[0]), verdict([0.4, 0.6, 0.0], argues=[1]))
+    judge, agent = (
+        asd.expected_judge_score(frame, math.inf, "brier"),
+        asd.expected_agent_score(frame, math.inf, "brier"),
+    )
+    assert judge.difference is not None
+    assert agent.difference is not None
+    assert judge.difference.value == pytest.approx(-(0.25 + 0.09 + 0.04 + 0.36 + 0.36) / 4)
+    assert agent.difference.value == pytest.approx(-(0.25 + 0.16) / 2)
+
+
 # --- bias
+
+
+def test_sycophancy_by_hand() -> None:
+    found = bias.sycophancy(
+        table(
+            verdict([0.8, 0.2], "a", argues=[0]),  # right, and adopted
+            verdict([0.3, 0.7], "b", argues=[1]),  # wrong, and adopted
+            verdict([0.6, 0.4], "c", argues=[1]),  # wrong, and not
+            verdict([0.5, 0.5], "d", argues=[1]),  # wrong, and a tie is not adopted
+            verdict([0.9, 0.1], "e", argues=[0, 1]),  # no lone consultant
+        )
+    )
+    assert found.right is not None
+    assert found.wrong is not None
+    assert found.balanced is not None
+    assert [(each.value, each.n) for each in (found.right, found.wrong)] == [(1.0, 1), (pytest.approx(1 / 3), 3)]
+    assert found.balanced.value == pytest.approx(2 / 3)
 
 
 def test_a_biased_judge_is_sycophantic_and_no_other() -> None:
