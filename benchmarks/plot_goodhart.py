@@ -7,12 +7,13 @@ store of experiments/goodhart_digits.yaml.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from oversight import open_store
+from oversight import OversightError, open_store
 from oversight.analysis.optimised import Sweep, sweeps
 from oversight.analysis.plots import goodhart_curve
 
@@ -33,13 +34,21 @@ def describe(sweep: Sweep) -> str:
     )
 
 
-def main(store: str, run: str, file: str, title: str = "") -> None:
-    found = sweeps(open_store(Path(store)), [run])
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw best-of-n against n as an SVG, and print Gao's form.")
+    for name in ("store", "run", "file"):
+        parser.add_argument(name, metavar=name.upper())
+    parser.add_argument("title", metavar="TITLE", nargs="?", default="")
+    given = parser.parse_args()
+    try:
+        found = sweeps(open_store(Path(given.store)), [given.run])
+    except OversightError as error:
+        sys.exit(f"error: {error}")
     if not found:
-        sys.exit(f"a run '{run}' in {store} has no arms that differ in best_of")
-    goodhart_curve(found, title).save(file)
+        sys.exit(f"error: a run '{given.run}' in {given.store} has no arms that differ in best_of")
+    goodhart_curve(found, given.title).save(given.file)
     print("\n".join(map(describe, found)))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

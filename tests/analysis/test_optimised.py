@@ -159,5 +159,8 @@ def test_the_script_draws_the_curve_and_prints_the_fits(
     assert re.match(r"consultancy, dishonest: alpha -?\d\.\d{3} \[.*beta .*off by at most 0\.000; ", told[0])
     assert "the judge that decided" in drawn.read_text()
     monkeypatch.setattr(sys, "argv", [str(script), str(folder / "store"), "nothing", str(drawn)])
-    with pytest.raises(SystemExit, match=r"a run 'nothing' in .* has no arms that differ in best_of"):
+    with pytest.raises(SystemExit, match=r"error: a run 'nothing' in .* has no arms that differ in best_of"):
+        runpy.run_path(str(script), run_name="__main__")
+    monkeypatch.setattr(sys, "argv", [str(script), str(folder / "none"), run, str(drawn)])
+    with pytest.raises(SystemExit, match="error: there is no store"):
         runpy.run_path(str(script), run_name="__main__")

@@ -241,6 +241,14 @@ def test_one_command_prints_the_table(
     assert "(includedInPaper): 413 of 631" in printed
 
 
+def test_the_table_of_a_folder_that_is_none_is_refused_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["table", str(tmp_path), "--store", str(tmp_path / "store")])
+    with pytest.raises(SystemExit, match=r"^error: .*debates-metadata\.jsonl: cannot be read"):
+        nyu2023_table.main()
+
+
 def test_a_release_that_does_not_fit_is_refused_by_file_and_field(tmp_path: Path) -> None:
     source = published("nyu2023")
     (tmp_path / "debates" / "official").mkdir(parents=True)

@@ -250,9 +250,11 @@ def platform_text(tokens: Sequence[str]) -> str:
 def main() -> None:
     """Import the rooms, if they are not imported yet, and print the table beside the paper's."""
     import argparse
+    import sys
     from pathlib import Path
 
     from oversight.cli.output import Format, print_frame
+    from oversight.errors import OversightError
     from oversight.imports.bring import import_transcripts
     from oversight.imports.nyu2023 import Nyu2023Rooms
     from oversight.store import open_store
@@ -261,7 +263,10 @@ def main() -> None:
     parser.add_argument("path", type=Path, metavar="PATH", help="the published folder, or a copy of it")
     parser.add_argument("--store", type=Path, default=Path("oversight-store"), help="the store's directory")
     given = parser.parse_args()
-    imported = import_transcripts(Nyu2023Rooms(), given.path, given.store)
+    try:
+        imported = import_transcripts(Nyu2023Rooms(), given.path, given.store)
+    except OversightError as error:
+        sys.exit(f"error: {error}")
     rows = table(played(open_store(given.store), imported.run_id))
     names = [name for name in Row._fields if name not in {"arm", "n", "correct"}]
     lines = []
