@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from imports.writing import JSONL, STORY, brought, content, line, only, refused, written
 from oversight.analysis.export import export
+from oversight.analysis.measured import measured
 from oversight.analysis.rejudged import rejudged
 from oversight.analysis.report import report
 from oversight.belief import BeliefSource, BeliefStatus
@@ -163,6 +164,24 @@ def test_a_report_on_what_nobody_judged_says_so(form: str, tmp_path: Path) -> No
     ran = here("report", "--store", store.directory, "--format", form)
     assert (ran.code, ran.out.strip()) == (0, "[]" if form == "json" else "")
     assert ran.err.startswith("nothing to report: ")
+
+
+@pytest.mark.parametrize("people", [("p1", "p2"), ("p1", "p1"), (None, None)])
+def test_the_judge_alone_is_whoever_of_an_arm_s_judges_decided_alone(
+    people: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    one, other = people
+    alone = {"protocol": "direct", "sides": None, "messages": None, "beliefs": None, "verdict": {"answer": "Ann"}}
+    store, _ = brought(
+        tmp_path,
+        line(0, judge=one, question="Who?", **alone),
+        line(1, judge=other, question="Who else?", **alone),
+        line(2, judge=other, question="Who?", verdict={"answer": "Ben"}),
+        line(3, judge=one, question="Who else?", verdict={"answer": "Ann"}),
+    )
+    debate = next(row for row in measured(store) if row.arm == "debate")
+    assert debate.persuasion is not None
+    assert (debate.persuasion.value, debate.persuasion.n) == (0.5, 2)
 
 
 def test_whoever_judges_again_is_told_who_argues_for_what(tmp_path: Path) -> None:

@@ -73,14 +73,14 @@ def measured(store: Store, runs: Sequence[str] = ()) -> list[MeasuresRow]:
     """One row for each arm of some runs, by default of all, that has a verdict.
 
     An arm is compared with the first arms of its run that ask the same judge directly: without the material for
-    `persuasion` and as the weak ceiling, with it as the strong one.
+    `persuasion` and as the weak ceiling, with it as the strong one. Where an arm has several judges, as imports with
+    people's names have, or unnamed ones, what any of them decided directly counts.
     """
     table = verdicts(store, runs)
     rows = []
     for (run, _, arm), part in table.groupby(["run", "arm_no", "arm"], sort=True):
-        same = table[
-            (table["run"] == run) & (table["judge"] == part["judge"].iloc[0]) & (table["protocol"] == _BASELINE)
-        ]
+        judges = table["judge"].isin(part["judge"].unique())
+        same = table[(table["run"] == run) & judges & (table["protocol"] == _BASELINE)]
         informed = same["options"].map(lambda options: json.loads(options).get("sees") == "material").astype(bool)
         weak, strong = (_first(same[which]) for which in (~informed, informed))
         rows.append(_row(str(run), str(arm), part, weak, strong))
