@@ -94,3 +94,45 @@ def test_show_prints_solutions_as_labelled_beside_the_truth(tmp_path: Path) -> N
     )
     assert exported.code == 0
     assert all(json.loads(line)["label"]["steps"] for line in exported.out.splitlines())
+
+
+def test_the_stand_in_has_solutions_rewritten_and_both_versions_of_a_step_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-secret")
+    questions(tmp_path, [ROWS[0] | {"id": f"q{n}", "prompt": f"What does note {n} name?"} for n in range(8)])
+    store = tmp_path / "store"
+    with LoopbackServer() as server:
+        model = f"{{model: openai/gpt-4o-mini, api_base: '{server.api_base}'}}"
+        experiment = write(
+            tmp_path,
+            f"name: anew\ntask: {{name: table, path: rows.jsonl}}\nmodels: {{overseer: {model}, strong: {model}}}\n"
+            "protocols:\n  - process_supervision: {solutions: written, candidates: 2, revisions: 2}\n",
+        )
+        ran = here("run", experiment, "--engine", "local", "--store", store)
+    assert ran.code == 0, ran
+    rejected = rows(store, "SELECT run_id, data FROM annotations WHERE kind = 'rejected'")
+    assert rejected
+    exported = here("export", rejected[0]["run_id"], "--format", "prm800k", "--store", store)
+    steps = [step for line in exported.out.splitlines() for step in json.loads(line)["label"]["steps"]]
+    anew = [step for step in steps if len(step["completions"]) > 1]
+    assert sum(len(step["completions"]) - 1 for step in anew) <= len(rejected)
+    # What was rejected stands first; the last version is the one that was gone on from, unless it was rejected too.
+    assert all(each["rating"] == -1 for step in anew for each in step["completions"][:-1])
+    assert any(step["chosen_completion"] == 1 and step["completions"][1]["rating"] != -1 for step in anew)
+
+
+def test_show_says_that_a_judgement_could_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-secret")
+    questions(tmp_path, ROWS[:1])
+    store = tmp_path / "store"
+    with LoopbackServer(lambda body: "Hm." if "response_format" in body else answer(body)) as server:
+        model = f"{{model: openai/gpt-4o-mini, api_base: '{server.api_base}'}}"
+        experiment = write(
+            tmp_path,
+            f"name: hm\ntask: {{name: table, path: rows.jsonl}}\nmodels: {{overseer: {model}, strong: {model}}}\n"
+            "protocols:\n  - outcome_supervision: {solutions: written, sees: solution}\n",
+        )
+        assert here("run", experiment, "--engine", "local", "--store", store).code == 0
+    shown = here("show", rows(store, "SELECT episode_id FROM episodes")[0]["episode_id"], "--store", store)
+    assert "no score, because the judgement could not be read" in shown.out

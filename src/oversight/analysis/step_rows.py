@@ -20,6 +20,7 @@ class Checked(NamedTuple):
         transcript: the episode in which the solution was given or written.
         solution: the annotation about it as a whole.
         steps: the annotations about its labelled steps, in order.
+        rejected: those about steps that were rewritten, in the order in which they were rejected.
         labeller: the overseer's model, or a person's anonymous id.
         seconds: how long labelling took; known of people only.
     """
@@ -27,6 +28,7 @@ class Checked(NamedTuple):
     transcript: Transcript
     solution: dict[str, Any]
     steps: list[dict[str, Any]]
+    rejected: list[dict[str, Any]]
     labeller: str
     labelled_at: datetime
     seconds: float | None = None
@@ -52,13 +54,14 @@ def _labelled(transcript: Transcript, notes: Sequence[tuple[str, dict[str, Any]]
     """Solutions with their labels, from what was noted of them."""
     spec = transcript.spec
     overseer, at = spec.judge or spec.protocol, transcript.outcome.started_at
-    labels: dict[int, list[dict[str, Any]]] = {}
+    labels: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for kind, data in notes:
-        if kind == "step" and {"solution", "step", "label", "text"} <= data.keys():
-            labels.setdefault(data["solution"], []).append(data)
+        if kind in ("step", "rejected") and {"solution", "step", "label", "text"} <= data.keys():
+            labels.setdefault((kind, data["solution"]), []).append(data)
     for kind, data in notes:
-        if kind == "solution" and (steps := labels.pop(data.get("solution", -1), [])):
-            yield Checked(transcript, data, sorted(steps, key=lambda step: int(step["step"])), overseer, at)
+        if kind == "solution" and (steps := labels.pop(("step", data.get("solution", -1)), [])):
+            steps.sort(key=lambda step: int(step["step"]))
+            yield Checked(transcript, data, steps, labels.get(("rejected", data["solution"]), []), overseer, at)
 
 
 _RATINGS = {"correct": 1, "neutral": 0, "incorrect": -1}
@@ -75,7 +78,6 @@ def prm800k_row(checked: Checked) -> dict[str, Any]:
     spec, solution = checked.transcript.spec, checked.solution
     question, answer = spec.question, solution.get("answer")
     labels = [step["label"] for step in checked.steps]
-    last = len(labels) - 1
     return {
         "labeler": checked.labeller,
         "timestamp": checked.labelled_at.isoformat(),
@@ -91,26 +93,26 @@ def prm800k_row(checked: Checked) -> dict[str, Any]:
             "pre_generated_verifier_score": solution.get("score"),
         },
         "label": {
-            "steps": [
-                {
-                    "completions": [
-                        {
-                            "text": step["text"],
-                            "rating": _RATINGS.get(step["label"]),
-                            "flagged": step["label"] not in _RATINGS,
-                        }
-                    ],
-                    "human_completion": None,
-                    # Nobody went on from a step that was rejected last.
-                    "chosen_completion": None if step["label"] == "incorrect" and place == last else 0,
-                }
-                for place, step in enumerate(checked.steps)
-            ],
+            "steps": [_prm800k_step(checked, place, labelled) for place, labelled in enumerate(checked.steps)],
             "total_time": None if checked.seconds is None else round(1000 * checked.seconds),
             "finish_reason": (
                 "found_error" if "incorrect" in labels else "solution" if set(labels) <= set(_RATINGS) else "give_up"
             ),
         },
+    }
+
+
+def _prm800k_step(checked: Checked, place: int, labelled: dict[str, Any]) -> dict[str, Any]:
+    versions = [*(each for each in checked.rejected if each["step"] == labelled["step"]), labelled]
+    # Nobody went on from a step that was rejected last.
+    ends = labelled["label"] == "incorrect" and place == len(checked.steps) - 1
+    return {
+        "completions": [
+            {"text": each["text"], "rating": _RATINGS.get(each["label"]), "flagged": each["label"] not in _RATINGS}
+            for each in versions
+        ],
+        "human_completion": None,
+        "chosen_completion": None if ends else len(versions) - 1,
     }
 
 

@@ -79,6 +79,8 @@ def _checked(transcript: Transcript) -> list[Text]:
         number, labels = solution["solution"], transcript.question.labels
         ends = "no answer" if solution["answer"] is None else f"answer {labels[solution['answer']]}"
         score = "no score" if solution["score"] is None else f"score {solution['score']:.3f}"
+        if solution.get("unparsable") and "labelled" not in solution:
+            score = "no score, because the judgement could not be read"
         lines.append(_styled(f"\nsolution {number + 1}, {solution['writer'] or 'given'}: {ends}, {score}", "bold"))
         given = solution["writer"] is None and number < len(transcript.mistakes)
         mistake = transcript.mistakes[number] if given else None

@@ -10,8 +10,9 @@ import signal
 import threading
 from collections.abc import Sequence
 
+from oversight.testing.answering import Responder, default_responder
 from oversight.testing.faults import FAULTS, Chaos, Fault, Reply
-from oversight.testing.server import LoopbackServer, Received, Responder, Served, default_responder
+from oversight.testing.server import LoopbackServer, Received, Served
 from oversight.testing.tuning import TuningDesk
 from oversight.testing.tuning_jobs import Fate, TunedFile, TuningJob
 
@@ -38,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m oversight.testing.loopback",
         description="An OpenAI-compatible chat server that needs no model: for trying an experiment, and for seeing "
-        "what happens when a provider fails. It answers at once, the same to the same request: prose, a form filled "
-        "in, or one of the answers' letters with probabilities. A model tuned on it, over OpenAI's fine-tuning API, "
-        "says what it was taught. It listens on 127.0.0.1 alone and asks for no key.",
+        "what happens when a provider fails. It answers at once, the same to the same request: prose, a solution in "
+        "steps, a form filled in, or one of the answers' letters with probabilities. A model tuned on it, over "
+        "OpenAI's fine-tuning API, says what it was taught. It listens on 127.0.0.1 alone and asks for no key.",
         epilog="In the experiment file: {model: openai/gpt-4o-mini, api_base: 'http://127.0.0.1:PORT/v1'}. "
         "GET /requests lists every request so far as JSON lines: the body's digest, when it came and ended, what "
         "went wrong, and whether a complete reply went out.",

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import re
 import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from oversight.digest import digest
-from oversight.models.rehearsal import fitting
+from oversight.testing.answering import Responder, default_responder
 from oversight.testing.faults import Chaos, Fault, Reply
 from oversight.testing.tuning import TuningDesk
 
-__all__ = ["LoopbackServer", "Received", "Responder", "Served", "default_responder"]
+__all__ = ["LoopbackServer", "Received", "Served"]
 
-_LABEL = re.compile(r"^\s*\(?([A-Z])[).:]", re.MULTILINE)
-_CHOICES = re.compile(r"nothing else: ([A-Z](?:, [A-Z])*)\.\s*$")
 _REQUESTS = "/requests"
 _POLL_S = 0.02
-_SPEECH = "The second paragraph settles it: {} in line {} rules out the other reading."
-_POINTS = ("the date given", "the name used", "the order of events", "what is left out", "the figure quoted")
-
-Responder = Callable[[Mapping[str, Any]], Reply | str]
-"""Answers one request body."""
 
 
 class Received(NamedTuple):
@@ -191,28 +182,6 @@ class LoopbackServer:
         with self._lock:
             served = self.served[first:]
         return "".join(json.dumps(each._asdict()) + "\n" for each in served)
-
-
-def default_responder(body: Mapping[str, Any]) -> Reply:
-    """Answer plausibly, the same for the same request: an object that fits, a labelled answer, or prose.
-
-    A request whose last message asks for a label and nothing else, as the framework does, gets one of them. With
-    ``logprobs`` so does one that lists labels (``A)``, ``(A)`` or ``A.`` at a line's start), and both get
-    probabilities. What is said and which label it is depend on all that was asked.
-    """
-    prompt = str(body["messages"][-1]["content"])
-    drawn = int.from_bytes(hashlib.sha256(json.dumps(body["messages"]).encode()).digest()[:8], "big")
-    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
-    if schema is not None:
-        return Reply(json.dumps(fitting(schema)))
-    asked = _CHOICES.search(prompt)
-    labels = asked[1].split(", ") if asked else sorted(set(_LABEL.findall(prompt)))
-    if asked or (body.get("logprobs") and labels):
-        chosen = labels[drawn % len(labels)]
-        share = 0.6 + drawn % 1000 / 2500
-        others = (1 - share) / max(1, len(labels) - 1)
-        return Reply(chosen, first_token={label: share if label == chosen else others for label in labels})
-    return Reply(_SPEECH.format(_POINTS[drawn % len(_POINTS)], drawn % 10**9))
 
 
 def _completion(body: Mapping[str, Any], reply: Reply, number: int) -> dict[str, Any]:
