@@ -96,6 +96,18 @@ def test_the_true_answers_are_written_on_request_and_nowhere_else(tmp_path: Path
     assert {row.messages[:-1] for row in learnt} <= prompts
 
 
+def test_a_ceiling_does_not_learn_where_a_task_puts_the_right_answer(tmp_path: Path, calls: Calls) -> None:
+    first = [{**row, "gold": 0} for row in TRAIN]
+    path = lay_out_files(tmp_path, train=first, held=HELD[:1], distil={"method": "export", "ceiling": True})
+    assert command(path).code == 0
+    store = tmp_path / "store"
+    learnt = read_rows(next(store.glob("rounds/*/ceiling.jsonl")))
+    own = {row.messages[:-1] for row in read_rows(next(store.glob("rounds/*/round-001.jsonl")))}
+    assert {row.messages[:-1] for row in learnt} <= own
+    assert {row.messages[-1].content for row in learnt} == {"A", "B"}
+    assert all(f'<answer label="{row.messages[-1].content}">the mill<' in row.messages[0].content for row in learnt)
+
+
 @pytest.mark.parametrize("wrong", ["./model.py:Xx", "./none.py:X1", "embedded/none"])
 def test_a_model_that_there_is_not_is_refused_and_the_right_one_goes_on(
     tmp_path: Path, calls: Calls, wrong: str

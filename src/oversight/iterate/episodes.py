@@ -19,6 +19,7 @@ from oversight.iterate.lessons import Lessons, ceiling_rows, held_out, lessons
 from oversight.iterate.method import Ended, Method, Work
 from oversight.iterate.phases import ALONE, AMPLIFIED, CEILING, TRAINING, Phases
 from oversight.models.base import ModelSettings
+from oversight.question import Item
 from oversight.store import open_store
 
 __all__ = ["EpisodeRounds"]
@@ -118,10 +119,15 @@ class EpisodeRounds(Method):
         return first if round == 0 else {**first, "model": work.rounds[round, "distilled"]["model"]}
 
     def write_ceiling(self, path: Path) -> str:
-        """Write the training questions with their true answers to a file; returns its SHA-256."""
+        """Write the training questions, as X is asked them, with their true answers to a file; returns its SHA-256."""
         train, _ = self._first_plans()
-        items = (item for _, item in train.items.values())
-        return write_rows(path, ceiling_rows(items, self.phases.alone, self._settings(self.phases.first)))
+        # With the answers in the order drawn: a task may put the right one first everywhere.
+        items = (
+            Item(question=spec.question, gold=spec.answer_order.index(train.items[spec.question_key][1].gold))
+            for spec in (planned.spec for planned in train.episodes)
+        )
+        rows = ceiling_rows(items, self.phases.alone, self._settings(self.phases.first))
+        return write_rows(path, dict.fromkeys(rows))
 
     def _first_plans(self) -> tuple[Plan, Plan]:
         """Training and evaluation with X_0."""
