@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import altair as alt
@@ -97,4 +98,8 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
 
 
 def _options(options: Mapping[str, object]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in options.items())
+    """As an experiment file has them."""
+    return ", ".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in options.items()
+    )

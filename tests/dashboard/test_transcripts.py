@@ -155,6 +155,10 @@ def test_a_prompt_is_what_the_seat_was_sent(kept: Kept) -> None:
     assert any("zeppelin" in text for text in shown)
 
 
+def test_options_are_written_as_in_an_experiment(kept: Kept) -> None:
+    assert "beliefs: true, rounds: 1" in said(opened("transcripts", episode=kept.episodes("spoken")[0]))
+
+
 def test_every_call_is_on_demand(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("spoken")[0], view="calls")
     assert list(at.dataframe[0].value["seat"]) == ["debater_a", "debater_b", "judge", "judge"]
