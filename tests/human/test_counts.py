@@ -77,7 +77,7 @@ def test_the_report_and_the_exports_know_whose_labels_they_are(labelled: Path) -
         in here("export", staging.RUN, "--format", "trl-steps", "--by", "bad-eyes", "--store", labelled).complaint()
     )
     assert (
-        "nobody's"
+        "--by is for step labels"
         in here("export", staging.RUN, "--format", "episodes", "--by", "bad-eye", "--store", labelled).complaint()
     )
 
