@@ -108,3 +108,30 @@ def test_verdicts_of_people_stand_beside_the_first_judges(tmp_path: Path) -> Non
     printed = here("report", "--store", tmp_path).out
     assert "People who judged transcripts of run run-1" in printed
     assert "3 people" in printed
+
+
+def test_of_very_many_people_only_the_rows_on_all_of_them_are_printed(tmp_path: Path) -> None:
+    judged = [
+        {"judge": f"reader-{n}", "answer": 0, "settings": {"section": section}} for n in range(13) for section in (1, 2)
+    ]
+    line = {
+        "id": "one",
+        "question": "Who?",
+        "answers": ["Ann", "Ben"],
+        "gold": 0,
+        "protocol": "debate",
+        "verdict": {"answer": 1},
+        "judgements": judged,
+    }
+    (tmp_path / "judged.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    ran = here("import", "jsonl", tmp_path / "judged.jsonl", "--store", tmp_path / "store")
+    assert ran.code == 0, ran
+    printed = here("report", "--store", tmp_path / "store").out
+    assert "reader-" not in printed
+    rows = [line.split() for line in printed.splitlines() if "13 people" in line]
+    assert [row[3:6] for row in rows] == [["section", "1", "13"], ["section", "2", "13"]]
+    assert "One by one: oversight sql" in printed
+    assert (
+        len(rejudged(open_store(tmp_path / "store"), open_store(tmp_path / "store").sql("FROM runs")["run_id"][0]))
+        == 28
+    )

@@ -71,11 +71,16 @@ def test_parquet_keeps_lists_and_numbers(tmp_path: Path) -> None:
     assert fields(tmp_path / "a.parquet") == [(number, records[0]) for number in (1, 2, 3)]
 
 
+SEVERAL_LINES = "; a line holds one whole object, so JSON that goes over several lines cannot be read"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.jsonl", '{"q": 1}\n{"q": ', ":2: not valid JSON: Expecting value at column 7"),
+        ("a.jsonl", '{"q": 1}\n{"q": }', ":2: not valid JSON: Expecting value at column 7"),
         ("a.jsonl", '{"q": 1}\n[]', ":2: a row is a JSON object"),
+        ("a.jsonl", '[\n{"q": 1}]', f":1: not valid JSON: Expecting value at column 1{SEVERAL_LINES}"),
+        ("a.jsonl", '{"q":\n1}', f":1: not valid JSON: Expecting value at column 1{SEVERAL_LINES}"),
         ("a.jsonl", '{"q": "\\ud83d"}', ":1: holds half of a character"),
         ("a.jsonl", "[" * 100_000, ":1: not valid JSON: too deeply nested"),
         ("a.jsonl", b'{"q": "O\xf9?"}', ": is not UTF-8 text (invalid start byte)"),

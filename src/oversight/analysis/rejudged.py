@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 
@@ -21,6 +22,7 @@ class RejudgedRow(BaseModel):
         run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made, None
             for imported transcripts of which nobody said who did.
         mode: how a person judged here; None for models and for published judgements.
+        asked: how people were asked, in a few words: the mode, or a published judgement's settings.
         people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
         n: transcripts with a verdict of both that count (not void, nobody abstained).
         n_failed, n_abstained: judgements of this judge that are not part of ``n``.
@@ -41,6 +43,7 @@ class RejudgedRow(BaseModel):
     judge: str
     first_judge: str | None
     mode: str | None = None
+    asked: str = ""
     people: int = 0
     n: int
     n_failed: int
@@ -96,13 +99,15 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
     first = part.iloc[0]
     human = bool(first["kind"] == "human")
     people = int(part["judge"].nunique()) if human else 0
+    mode = first["mode"] if isinstance(first["mode"], str) else None
     row = RejudgedRow(
         run=run,
         arm=first["arm"],
         kind=first["kind"],
         judge=f"{people} people" if people > 1 else first["judge"],
         first_judge=first["first_judge"] if isinstance(first["first_judge"], str) else None,
-        mode=first["mode"] if isinstance(first["mode"], str) else None,
+        mode=mode,
+        asked=mode or (_in_words(first["settings"]) if human else ""),
         people=people,
         n=len(both),
         n_failed=int(failed.sum()),
@@ -130,3 +135,9 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
             "agreement": float((correct == before).mean()),
         }
     )
+
+
+def _in_words(settings: object) -> str:
+    """Settings as they are stored, in a few words."""
+    held = json.loads(str(settings)) if settings else {}
+    return ", ".join(f"{name} {value}" for name, value in held.items())

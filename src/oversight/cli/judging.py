@@ -16,6 +16,9 @@ from oversight.errors import UsageError
 
 __all__ = ["print_people", "print_rejudged", "settings_of"]
 
+_MOST_LISTED = 12
+"""So many people of one arm are listed one by one."""
+
 
 def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
     """A model's settings from ``key=value`` pairs, whose values are YAML."""
@@ -47,22 +50,29 @@ def print_rejudged(rows: Sequence[RejudgedRow], form: Format) -> None:
 
 
 def print_people(rows: Sequence[RejudgedRow]) -> None:
-    """Print how people judged beside the judges who heard the transcripts first; nothing where nobody did."""
+    """Print how people judged beside the judges who heard the transcripts first; nothing where nobody did.
+
+    Where very many judged an arm only the rows on all of them are printed.
+    """
     for run, those in groupby(rows, key=lambda row: row.run):
         out.print(plain(f"\nPeople who judged transcripts of run {run}, beside the judge who heard them first."))
         columns = ["arm", "judge", "asked", "n", "accuracy [95 %]", "first judge", "difference [95 %]", "agree"]
-        listed = list(those)
+        every = list(those)
+        crowded = {row.arm for row in every if row.people > _MOST_LISTED}
+        listed = [row for row in every if row.people > 1 or row.arm not in crowded]
         abstained = any(row.n_abstained for row in listed)
         print_frame(
             [*columns, *(["abstained"] if abstained else [])],
             [
-                [*(cells := _cells(row))[:2], row.mode or "", *cells[2:7], *([row.n_abstained] if abstained else [])]
+                [*(cells := _cells(row))[:2], row.asked, *cells[2:7], *([row.n_abstained] if abstained else [])]
                 for row in listed
             ],
             Format.TABLE,
         )
         methods = sorted({row.interval for row in listed if row.interval})
         out.print(plain(f"Agree: both right, or both not. Intervals: {'; '.join(methods) or 'none'}."))
+        if crowded:
+            out.print(plain("One by one: oversight sql \"SELECT * FROM rejudged WHERE kind = 'human'\""))
 
 
 def _cells(row: RejudgedRow) -> list[str]:

@@ -266,7 +266,9 @@ def _object_in(line: str) -> dict[str, Any] | ValueError:
     try:
         return _object(_parsed(line))
     except json.JSONDecodeError as error:
-        return ValueError(f"not valid JSON: {error.msg} at column {error.colno}")
+        breaks_off = line.strip()[:1] in ("[", "{") and error.pos >= len(line.rstrip())
+        cure = "; a line holds one whole object, so JSON that goes over several lines cannot be read"
+        return ValueError(f"not valid JSON: {error.msg} at column {error.colno}{cure if breaks_off else ''}")
     except ValueError as error:
         return error
 
