@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from cli.running import here
 
 from experiment.files import experiment, write
+from oversight.errors import UsageError
+from oversight.models.litellm_model import LiteLLMModel
 
 # Nothing about its shape gives it away: what protects it is where it stands.
 PLANTED = "correct-horse-battery-staple"
@@ -67,3 +70,22 @@ def test_a_variable_that_is_not_set_stops_the_run_before_anything_is_written(tmp
     said = here("run", path, "--engine", "local", "--store", tmp_path / "store").complaint()
     assert "NOBODY_SET_THIS_ONE" in said
     assert not (tmp_path / "store").exists()
+
+
+def test_a_providers_usual_key_is_missed_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+        monkeypatch.delenv(name)
+    path = experiment(tmp_path, models={"judge": "openai/gpt-5"}, protocols=["direct"])
+    said = here("run", path, "--engine", "local", "--store", tmp_path / "store").complaint()
+    assert said.startswith("model openai/gpt-5: OPENAI_API_KEY is not set: export OPENAI_API_KEY=")
+    assert not (tmp_path / "store").exists()
+    # A server of one's own needs none, and whoever set something else of the provider's may have another way in.
+    LiteLLMModel.check(LiteLLMModel.Settings(model="openai/gpt-5", api_base="http://127.0.0.1:1/v1"))
+    LiteLLMModel.check(LiteLLMModel.Settings(model="nobody/knows"))
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
+        LiteLLMModel.check(LiteLLMModel.Settings(model="openai/gpt-5"))
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "not-a-secret")
+    LiteLLMModel.check(LiteLLMModel.Settings(model="openai/gpt-5"))

@@ -35,6 +35,13 @@ _NO_LOGPROBS = re.compile(r"logprobs|max_(completion_)?tokens", re.IGNORECASE)
 _NO_SCHEMA = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
 _REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 _DUMMY_KEY = "not-needed"
+_USUAL_KEYS = {
+    "openai": ("OPENAI_API_KEY", ("OPENAI_",)),
+    "anthropic": ("ANTHROPIC_API_KEY", ("ANTHROPIC_",)),
+    "gemini": ("GEMINI_API_KEY", ("GEMINI_", "GOOGLE_")),
+    "openrouter": ("OPENROUTER_API_KEY", ("OPENROUTER_", "OR_")),
+}
+"""Provider -> the variable that usually holds its key, and how all of its variables begin."""
 
 
 class LiteLLMModel(ChatModel):
@@ -56,7 +63,7 @@ class LiteLLMModel(ChatModel):
 
     @classmethod
     def check(cls, settings: ModelSettings) -> None:
-        """The variable that ``api_key_env`` names must be set.
+        """The variable that ``api_key_env`` names, or that everybody has for this provider, must be set.
 
         Raises:
             UsageError: it is not.
@@ -227,11 +234,20 @@ class LiteLLMModel(ChatModel):
 
 
 def _missing_key(settings: LiteLLMSettings) -> str | None:
-    """Why there is no key, where the settings say which there should be."""
+    """Why there is no key, where it is known which variable should hold one."""
     name = settings.api_key_env
-    if not name or os.environ.get(name):
+    if name:
+        told = f"api_key_env names {name}, which"
+    else:
+        provider = settings.model.partition("/")[0]
+        name, prefixes = _USUAL_KEYS.get(provider, ("", ()))
+        told = name
+        # Whoever set anything of this provider's may have another way in.
+        if not name or settings.api_base or any(value and v.startswith(prefixes) for v, value in os.environ.items()):
+            return None
+    if os.environ.get(name):
         return None
-    return f"api_key_env names {name}, which is not set: export {name}=…, or {name}_FILE=/path/to/a/file/with/it"
+    return f"{told} is not set: export {name}=…, or {name}_FILE=/path/to/a/file/with/it"
 
 
 def _stated_price(
