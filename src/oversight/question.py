@@ -17,11 +17,16 @@ from oversight.markup import Trusted, escape, tag
 __all__ = ["Answer", "Item", "Question", "Worked", "same_question"]
 
 _LABELS = string.ascii_uppercase
+_AROUND = ' "“”„«»'
 
 
 def same_question(prompt: str) -> str:
-    """What equal questions share: the prompt without case, white space, ways to write a letter and how it ends."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", prompt)).strip().rstrip(" ?.!").casefold()
+    """What equal questions share: the prompt without case, spaces, quotation marks around it and how it ends.
+
+    Ways to write a letter do not tell questions apart, nor do characters that cannot be seen.
+    """
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", prompt) if unicodedata.category(letter) != "Cf")
+    return re.sub(r"\s+", " ", seen).strip(_AROUND).rstrip(_AROUND + "?.!").casefold()
 
 
 class Answer(BaseModel):
