@@ -13,6 +13,17 @@ from . import figure
 
 __all__ = ["show"]
 
+_NAMES = {"pgr": "PGR"}
+_MEANINGS = {
+    "alone": "accuracy of the model of this round, asked by itself",
+    "amplified": "accuracy of an overseer who divides questions and asks that model the parts",
+    "ceiling": "accuracy of a model trained on true answers",
+    "pgr": "performance gap recovered: (alone - X_0) / (ceiling - X_0)",
+    "difficulty": "the hardest that was trained on in this round, as the curriculum counts it",
+    "agreement": "share of the training answers to the hardest questions that the model before agreed with",
+    "rows": "what the model of this round was trained on",
+}
+
 
 def show(at: Stamp) -> None:
     """Show it."""
@@ -30,11 +41,12 @@ def show(at: Stamp) -> None:
         key="rounds-table",
         column_config={
             **{
-                name: column.NumberColumn(format="%.3f", width=95)
+                name: column.NumberColumn(_NAMES.get(name), format="%.3f", width=95, help=_MEANINGS.get(name))
                 for name in ("alone", "amplified", "ceiling", "pgr", "agreement")
             },
             **{
-                name: column.NumberColumn(format="localized", width=80) for name in ("round", "n", "difficulty", "rows")
+                name: column.NumberColumn(format="localized", width=80, help=_MEANINGS.get(name))
+                for name in ("round", "n", "difficulty", "rows")
             },
         },
     )

@@ -51,7 +51,7 @@ def accuracy_by_arm(
         shape=alt.condition("datum.baseline", alt.value("diamond"), alt.value("circle")),
         size=alt.condition("datum.baseline", alt.value(200), alt.value(95)),
     )
-    count = base.mark_text(align="left", dx=8).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
+    count = base.mark_text(align="left", dx=12).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
     layers: list[alt.Chart] = [*_chance(held), whisker, dot, count]
     if held["published"].notna().any():
         paper = base.mark_tick(thickness=2, size=_STEP * 0.7, opacity=1)
@@ -77,7 +77,7 @@ def differences_between_arms(rows: pd.DataFrame, colours: Mapping[str, str], oth
     nothing = alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(strokeDash=[4, 4], color=_GREY).encode(x="none:Q")
     whisker = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q")
     dot = base.mark_point(filled=True, size=95, opacity=1).encode(x="difference:Q")
-    count = base.mark_text(align="left", dx=8).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
+    count = base.mark_text(align="left", dx=12).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
     return _layered([nothing, whisker, dot, count]).properties(height=alt.Step(_STEP))
 
 

@@ -65,12 +65,9 @@ def run(
     print_runs(open_store(store), [result.run_id])
     driven = result.driven
     done = driven.judged + len(driven.failed)
-    out.print(
-        plain(
-            f"{done} episodes run with {driven.calls} model calls; {result.already} had been judged before. "
-            f"Store: {store}"
-        )
-    )
+    # Rounds of a network that is trained here have no episodes.
+    count = f"{done} episodes run with {driven.calls} model calls; {result.already} had been judged before. "
+    out.print(plain(f"{count if done or result.already else ''}Store: {store}"))
     if result.waiting:
         err.print(plain(f"waiting: {result.waiting}"), soft_wrap=True)
     return ended(driven, [(spec.episode_id, spec.arm, outcome) for spec, outcome in driven.failed])
