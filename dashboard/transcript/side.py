@@ -83,10 +83,13 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     calls = [call for call in transcript.calls if call.origin.value != "kept"]
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
+    tokens = f"{sum(c.prompt_tokens for c in calls):,} + {sum(c.completion_tokens for c in calls):,}"
+    # Of what others published nobody may have written down the calls, which is not the same as none.
+    recorded = bool(calls) or not transcript.spec.protocol_key.startswith("import:")
     facts = {
-        "calls": f"{len(calls):,}",
-        "tokens": f"{sum(c.prompt_tokens for c in calls):,} + {sum(c.completion_tokens for c in calls):,}",
-        "cost": wording.money(sum(known) if len(known) == len(costs) else None),
+        "calls": f"{len(calls):,}" if recorded else "unknown",
+        "tokens": tokens if recorded else "unknown",
+        "cost": wording.money(sum(known) if recorded and len(known) == len(costs) else None),
         "took": wording.duration(transcript.outcome.duration_s),
         "started": f"{transcript.outcome.started_at:%Y-%m-%d %H:%M:%S} UTC",
         "seed, repeat": f"{transcript.spec.seed}, {transcript.spec.repeat}",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from cli.running import here
 from streamlit.testing.v1 import AppTest
 
 import oversight
@@ -162,6 +164,24 @@ def test_options_are_written_as_in_an_experiment(kept: Kept) -> None:
 def test_every_call_is_on_demand(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("spoken")[0], view="calls")
     assert list(at.dataframe[0].value["seat"]) == ["debater_a", "debater_b", "judge", "judge"]
+
+
+def test_what_an_imported_transcript_took_is_unknown_unless_its_calls_came_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = {"question": "Who?", "answers": ["Ann", "Ben"], "gold": 0, "protocol": "direct", "verdict": {"answer": 0}}
+    call = {"seat": "judge", "model": "m", "prompt_tokens": 5, "completion_tokens": 1, "cost_usd": 0.25}
+    lines = [line | {"id": "bare"}, line | {"id": "with calls", "calls": [call], "seed": 1}]
+    (tmp_path / "judged.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert here("import", "jsonl", tmp_path / "judged.jsonl", "--store", tmp_path / "store").code == 0
+    watch(tmp_path / "store", monkeypatch)
+    found = oversight.open_store(tmp_path / "store").sql("SELECT episode_id, seed FROM episodes ORDER BY seed")
+    bare, full = (
+        [list(texts(fact["p"])) for fact in kinds(boxes(opened("transcripts", episode=episode)), "fact")]
+        for episode in found["episode_id"]
+    )
+    assert bare[:3] == [["calls", "unknown"], ["tokens", "unknown"], ["cost", "unknown"]]
+    assert full[:3] == [["calls", "1"], ["tokens", "5 + 1"], ["cost", "$0.25"]]
 
 
 def test_a_decomposition_is_drawn_as_a_tree(kept: Kept) -> None:
