@@ -17,7 +17,7 @@ from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest
 from oversight.protocol import Distillable
 from oversight.question import Item, Question, same_question
 from oversight.store import Transcript
-from oversight.transcript import Kind, Message, chat_history
+from oversight.transcript import Kind, chat_history, said_once
 
 __all__ = ["HeldOut", "Lessons", "ceiling_rows", "held_out", "lessons", "overseer_rows", "sees_material"]
 
@@ -187,7 +187,7 @@ def overseer_rows(transcript: Transcript) -> Iterator[ChatRow]:
             continue
         if any(call.role == "overseer" and call.number == message.call for call in transcript.calls):
             prompt = chat_history(message.author, transcript.messages[:place], message.branch)
-            yield ChatRow.of(prompt, _said(message, transcript.question))
+            yield ChatRow.of(prompt, said_once(message, transcript.question.labels))
 
 
 def ceiling_rows(items: Iterable[Item], alone: ProtocolBinding, settings: ModelSettings) -> Iterator[ChatRow]:
@@ -226,14 +226,6 @@ def lessons(found: Lessons, transcripts: Iterable[Transcript]) -> tuple[list[Cha
 def _nodes(transcript: Transcript) -> list[dict[str, Any]]:
     verdict = transcript.outcome.verdict
     return [note.data for note in verdict.annotations if note.kind == "node"] if verdict else []
-
-
-def _said(message: Message, question: Question) -> str:
-    """What was said; of a belief that was counted in several replies, the likeliest answer's letter."""
-    belief = message.belief
-    if belief is None or belief.source is not BeliefSource.SAMPLED or belief.probs is None:
-        return message.text
-    return question.labels[belief.probs.index(max(belief.probs))]
 
 
 def _material(question: Question) -> str:
