@@ -184,6 +184,12 @@ def test_the_judge_alone_is_whoever_of_an_arm_s_judges_decided_alone(
     assert (debate.persuasion.value, debate.persuasion.n) == (0.5, 2)
 
 
+def test_what_nobody_judged_is_not_put_to_another_judge(tmp_path: Path) -> None:
+    store, done = brought(tmp_path, line(verdict={"unjudged": True}))
+    ran = here("rejudge", done.run_id, "--judge", "embedded/pixel-judge", "--store", store.directory)
+    assert "has a verdict, so there is none to put to another judge" in ran.complaint()
+
+
 def test_whoever_judges_again_is_told_who_argues_for_what(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, line())
     (episode,) = store.arrow("SELECT episode_id FROM episodes").to_pylist()

@@ -89,12 +89,14 @@ def rejudge(run_id: str, judge: Mapping[str, Any], settings: RunSettings) -> Rej
         settings: where and how; episodes are judged in this process, whatever the engine.
 
     Raises:
-        UsageError: there is no such run, or the model cannot be used.
+        UsageError: there is no such run, nothing of it was judged, or the model cannot be used.
         StoreError: the store cannot be opened or written.
     """
     store = open_store(settings.store)
     binding = bind(dict(judge), _seed(store, run_id), Source(Path("--judge"), {}))
     rows = store.arrow(_TO_JUDGE, [as_json(binding.identity), run_id]).to_pylist()
+    if not rows:
+        raise UsageError(f"no transcript of run '{run_id}' has a verdict, so there is none to put to another judge")
     open_rows = [row for row in rows if row["fit"] and not row["judged"]]
     driven: JudgementsDriven = Driven()
     if open_rows:
