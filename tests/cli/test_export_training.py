@@ -166,24 +166,39 @@ def test_a_belief_counted_in_several_replies_is_one_reply(tmp_path: Path) -> Non
     assert {chat(row)[-1] for row in made.export("sft")} == {("assistant", "B")}
 
 
-def test_imported_seats_without_a_prompt_are_counted(tmp_path: Path) -> None:
-    line = {
-        "id": "one",
+def imported(folder: Path, *lines: dict[str, Any]) -> tuple[Path, str]:
+    """A store with published debates about one question, and the run."""
+    debate = {
         "question": "Who?",
         "answers": ["Ann", "Ben"],
         "gold": 0,
         "protocol": "debate",
-        "sides": {"debater_a": 0, "debater_b": 1},
-        "messages": [{"author": "debater_a", "text": "Ann."}, {"author": "debater_b", "text": "Ben.", "turn": 1}],
-        "verdict": {"probs": [0.9, 0.1], "text": "Ann, I think."},
+        "material": "Ann did it.",
+        "sees_material": ["debater_a", "debater_b"],
     }
-    (tmp_path / "judged.jsonl").write_text(json.dumps(line))
-    assert here("import", "jsonl", tmp_path / "judged.jsonl", "--store", tmp_path / "store").code == 0
-    run = open_store(tmp_path / "store").sql("SELECT run_id FROM runs")["run_id"].iloc[0]
-    ran = here("export", run, "--format", "sft", "--store", tmp_path / "store")
-    # One debater spoke without having been told anything, and of the judge's verdict there are no words.
-    assert "left out 2 chats without a prompt on record or with an empty message" in ran.err
-    assert [chat(row)[-1][1] for row in map(json.loads, ran.out.splitlines())] == ["Ben."]
+    (folder / "judged.jsonl").write_text("\n".join(json.dumps(debate | line) for line in lines), encoding="utf-8")
+    assert here("import", "jsonl", folder / "judged.jsonl", "--store", folder / "store").code == 0
+    return folder / "store", open_store(folder / "store").sql("SELECT run_id FROM runs")["run_id"].iloc[0]
+
+
+def one_says(text: str, side: int, p: float, **more: Any) -> dict[str, Any]:
+    """A debate in which debater_a says one thing."""
+    said = {"author": "debater_a", "text": text}
+    sides = {"debater_a": side, "debater_b": 1 - side}
+    verdict = {"probs": [p, 1 - p], "text": "I think so."}
+    return {"id": text, "sides": sides, "messages": [said], "verdict": verdict, **more}
+
+
+def test_imported_seats_without_a_brief_have_neither_chats_nor_pairs(tmp_path: Path) -> None:
+    store, run = imported(tmp_path, one_says("Ann.", 0, 0.9), one_says("Ben.", 1, 0.8))
+    ran = here("export", run, "--format", "sft", "--store", store)
+    assert ran.out == ""
+    # Of the judges' verdicts there are no words either.
+    assert "left out 4 chats of seats whose brief is not on record, or with an empty message" in ran.err
+    # The material was all that both are known to have read, but they argued for opposite answers.
+    assert here("export", run, "--format", "preferences", "--store", store).out == ""
+    said = here("export", run, "--format", "sft", "--role", "judge", "--store", store).complaint()
+    assert "no call of it is on record" in said
 
 
 # --- pairs

@@ -25,7 +25,7 @@ def conversation_rows(transcript: Transcript, role: str | None, *, won: bool) ->
     of a speech have no row.
 
     Yields:
-        A row; None for a seat whose chat is none: without a prompt on record, as in imported transcripts, or with a
+        A row; None for a seat whose chat is none: without a brief on record, as in imported transcripts, or with a
         message that is empty.
 
     Args:
@@ -54,7 +54,8 @@ def preference_rows(transcripts: Iterable[Transcript], role: str | None) -> Iter
 
     Of the versions of a speech that a judge's taste chose from (``best_of``), the best and the worst, by that taste.
     Of what a seat said in episodes that repeat each other, to prompts equal byte for byte, the reply that went before
-    the highest and the one before the lowest verdict for the seat's side. No pair of equals, in score or in words.
+    the highest and the one before the lowest verdict for the seat's side. No pair of equals, in score or in words, and
+    none of a seat whose brief is not on record.
 
     Args:
         transcripts: those of one arm and question next to each other.
@@ -143,5 +144,5 @@ def _pair(prompt: tuple[ChatMessage, ...], replies: list[_Reply]) -> Iterator[di
 
 
 def _prompted(history: tuple[ChatMessage, ...]) -> bool:
-    """Whether somebody was told something before it spoke: imported transcripts seldom say what."""
-    return bool(history) and history[0].role != "assistant"
+    """Whether a seat's brief is on record, which says what it had to argue: of imported transcripts it seldom is."""
+    return bool(history) and history[0].role == "system"

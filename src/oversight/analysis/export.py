@@ -55,7 +55,7 @@ class Export:
         withheld: how many of them are left out, because their questions must not be published.
         questions: how many questions those are about.
         cut: how many solutions were cut short so far, because the form has no place for a step without a label.
-        unfit: how many chats were left out so far, because they lack a prompt or hold an empty message.
+        unfit: how many chats were left out so far, because they lack a brief or hold an empty message.
     """
 
     _rows: Callable[[Export], Iterator[dict[str, Any]]]
@@ -147,7 +147,8 @@ def _check(store: Store, run: str, form: ExportForm, wanted: Filter) -> None:
     if wanted.role is not None:
         roles = store.arrow(_ROLES, [run])["role"].to_pylist()
         if wanted.role not in roles:
-            raise UsageError(f"--role {wanted.role}: no seat of run {run} has it; there are {', '.join(roles)}")
+            there = f"there are {', '.join(roles)}" if roles else "no call of it is on record, so roles are not known"
+            raise UsageError(f"--role {wanted.role}: no seat of run {run} has it; {there}")
 
 
 _ROLES = """

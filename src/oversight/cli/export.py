@@ -46,7 +46,7 @@ def _conclude(exported: Export, form: ExportForm, written: int, output: Path | N
     if exported.cut:
         _say(f"cut {exported.cut} solutions short at a step whose label could not be read")
     if exported.unfit:
-        _say(f"left out {exported.unfit} chats without a prompt on record or with an empty message")
+        _say(f"left out {exported.unfit} chats of seats whose brief is not on record, or with an empty message")
     if output or not written:
         what = _ROWS.get(form, "solutions with step labels")
         _say(f"wrote {written} {what}" + (f" to {output}" if output else ""))
