@@ -85,7 +85,7 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     known = [cost for cost in costs if cost is not None]
     tokens = f"{sum(c.prompt_tokens for c in calls):,} + {sum(c.completion_tokens for c in calls):,}"
     # Of what others published nobody may have written down the calls, which is not the same as none.
-    recorded = bool(calls) or not transcript.spec.protocol_key.startswith("import:")
+    recorded = bool(calls) or not transcript.spec.imported
     facts = {
         "calls": f"{len(calls):,}" if recorded else "unknown",
         "tokens": tokens if recorded else "unknown",

@@ -16,10 +16,13 @@ from oversight.question import Question
 from oversight.transcript import Message
 from oversight.verdict import Annotation, Verdict
 
-__all__ = ["EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "Side", "is_person"]
+__all__ = ["IMPORTED", "EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "Side", "is_person"]
 
 Mode = Literal["stepped", "at the end", "steps"]
 """How a person judged: a belief after each turn, one at the end, or by labelling the steps of a solution."""
+
+IMPORTED = "import:"
+"""How the protocol key of a transcript begins that others published: there is no plugin to find."""
 
 _PERSON = re.compile(r"[a-z][a-z0-9-]{2,39}")
 
@@ -62,6 +65,11 @@ class EpisodeSpec(BaseModel):
     assignment: Assignment
     seed: int
     repeat: int
+
+    @property
+    def imported(self) -> bool:
+        """Whether others made the transcript, so that what is not on record is not known."""
+        return self.protocol_key.startswith(IMPORTED)
 
 
 class Side(BaseModel):

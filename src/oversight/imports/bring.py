@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from oversight.digest import digest
 from oversight.errors import UsageError
 from oversight.imports.base import Imported, Importer
-from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
+from oversight.record import IMPORTED, EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store import RunRow, StoreWriter, open_store
 
 __all__ = ["UNJUDGED", "ImportResult", "import_transcripts"]
@@ -161,7 +161,7 @@ def _spec(importer: Importer, imported: Imported) -> EpisodeSpec:
         task=imported.task,
         protocol=imported.protocol,
         protocol_version=importer.version,
-        protocol_key=f"import:{importer.name}",
+        protocol_key=f"{IMPORTED}{importer.name}",
         options=imported.options,
         cast=imported.cast,
         judge=imported.judge,
