@@ -1,6 +1,7 @@
 // Saves the chart beside these buttons as it stands on the page, and its numbers; nothing leaves the browser. The SVG is
 // serialised by the browser, which escapes its texts, and the numbers are text.
 const SCALE = 2; // pixels of the PNG for one of the page
+const MARGIN = 8; // of the picture, in pixels of the page
 
 function save(blob, name) {
   const link = document.createElement("a");
@@ -10,10 +11,30 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+// Outside this page its font may be missing: every text keeps its width, else a wider font would run over the edges,
+// which are drawn close and get a margin.
+function fixed(chart) {
+  const copy = chart.cloneNode(true);
+  const { width, height } = chart.viewBox.baseVal;
+  const [wide, high] = [width + 2 * MARGIN, height + 2 * MARGIN];
+  copy.setAttribute("viewBox", `${-MARGIN} ${-MARGIN} ${wide} ${high}`);
+  copy.setAttribute("width", wide);
+  copy.setAttribute("height", high);
+  const texts = chart.querySelectorAll("text");
+  copy.querySelectorAll("text").forEach((text, place) => {
+    const length = texts[place].getComputedTextLength();
+    if (length) {
+      text.setAttribute("textLength", length);
+      text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    }
+  });
+  return copy;
+}
+
 function drawn(parentElement) {
   const host = parentElement.getRootNode().host || parentElement;
   const chart = host.closest("[class*='st-key-figure-']")?.querySelector("svg.marks");
-  return chart && new XMLSerializer().serializeToString(chart);
+  return chart && new XMLSerializer().serializeToString(fixed(chart));
 }
 
 async function png(svg) {

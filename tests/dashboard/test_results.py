@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from human import staging
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import oversight
@@ -207,6 +208,7 @@ def test_charts_are_saved_as_they_look_light_and_dark(kept: Kept) -> None:
                 assert "debate" in svg.decode()
                 assert png.startswith(b"\x89PNG")
                 assert len(png) > 5_000  # more than an empty sheet
+                assert inks_at_the_edge(png) == 1  # that of the paper: nothing is cut off
                 assert "debate" in list(pd.read_csv(io.BytesIO(csv))["arm"])
         assert visitor.strangers == []
 
@@ -216,3 +218,11 @@ def saved(visitor: Visitor, name: str, way: str) -> bytes:
         visitor.page.locator(f".st-key-figure-{name}").get_by_role("button", name=way, exact=True).click()
     assert download.value.suggested_filename == f"oversight-{name}.{way.lower()}"
     return Path(download.value.path()).read_bytes()
+
+
+def inks_at_the_edge(png: bytes) -> int:
+    """How many colours the outermost pixels of a picture have."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    wide, high = picture.size
+    edges = [(0, 0, wide, 1), (0, high - 1, wide, high), (0, 0, 1, high), (wide - 1, 0, wide, high)]
+    return len({colour for edge in edges for _, colour in picture.crop(edge).getcolors() or ()})
