@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from oversight.errors import CallFailed
-from oversight.models.base import CallRecord, ChatMessage, ChatModel, ChatReply, ChatRequest
+from oversight.models.base import CallRecord, ChatMessage, ChatModel, ChatReply, ChatRequest, Truncation
 from oversight.models.retry import call_with_retries
 from oversight.secrets import redact
 
@@ -46,6 +46,7 @@ class Caller:
         json_schema: Mapping[str, Any] | None = None,
         sample: int = 0,
         word_limit: int | None = None,
+        truncation: Truncation = "fail",
     ) -> Answered:
         """Call the model, again where that helps, and return its reply.
 
@@ -74,11 +75,13 @@ class Caller:
                     finish_reason=spent.finish_reason,
                     failure=failure.failure.value if failure else None,
                     detail=redact(failure.message)[:_DETAIL] if failure else None,
+                    notice=redact("\n".join(spent.notices)) or None,
                     origin=spent.origin,
                 )
             )
 
-        request = ChatRequest(messages, choices, json_schema, self._first_sample + sample, self._seat, word_limit)
+        first = self._first_sample + sample
+        request = ChatRequest(messages, choices, json_schema, first, self._seat, word_limit, truncation)
         reply = await call_with_retries(self.model, request, record)
         return Answered(reply, len(self._records) - 1)
 

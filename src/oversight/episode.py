@@ -168,7 +168,7 @@ class Episode:
             self._tell(name, Kind.MATERIAL, self.question.material)
         turn = self._next_of(role or name) if place is None else place
         caller = Caller(models[turn % len(models)], name, role or name, self._repeat, self.calls)
-        return Seat(self, name, caller, subject.labels if isinstance(subject, Question) else ())
+        return Seat(self, name, caller, subject if isinstance(subject, Question) else None)
 
     def assign(self, seat: Seat, *, argues: int, against: int | Literal["others"] | None = None) -> None:
         """Tell a seat what it must argue once that is known, as where it chose the answer itself.

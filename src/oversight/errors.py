@@ -42,6 +42,8 @@ class FailureClass(StrEnum):
     UNKNOWN_MODEL = "unknown_model"
     UNRECORDED = "unrecorded"
     UNPARSABLE = "unparsable"
+    LOW_MASS = "low_mass"
+    """Next to none of the first token's probability lies on the answers' labels."""
     PLUGIN = "plugin"
 
     @property

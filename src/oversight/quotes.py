@@ -1,31 +1,25 @@
 """Quotes: what a speaker says stands in the material, checked against the material.
 
 A speaker marks a quote as ``<quote>words</quote>``. It counts as verified only if the same words stand in
-the material one after another. Case, spacing and ordinary punctuation are forgiven, since near-miss quotes
-were needlessly punished in published debates; digits, signs, decimals and mathematical operators are not,
-and a quote must cover whole tokens: "1" is not found in "12". An invalid quote is never repaired.
+the material one after another. Case, spacing, ordinary punctuation and characters that cannot be seen are forgiven,
+since near-miss quotes were needlessly punished in published debates; digits, signs, decimals and mathematical
+operators are not, and a quote must cover whole tokens: "1" is not found in "12", nor "102" in "10\u00b2". A token of a
+script that is written without spaces is one character. An invalid quote is never repaired.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
 from oversight.markup import escape, tag, unescape
+from oversight.prompting.wording import Wording
 
 __all__ = ["Quote", "find_quotes", "render_quoted", "verify"]
 
 _TAG = re.compile(r"<(/?)quote>", re.IGNORECASE)
-_LETTER = r"(?:[^\W_]|[\u0300-\u036f])"
-_TOKEN = re.compile(
-    rf"[-+\u2212]?(?:\d+(?:[.,]\d+)*|(?<![\w.])\.\d+)(?:[eE][-+]?\d+)?{_LETTER}*"
-    rf"|{_LETTER}+(?:_+{_LETTER}+)*"
-    r"|[!<>=]=|[=<>*/^%$\u20ac\u00a3+\u2212\u00d7\u00f7\u2264\u2265\u2260]"
-)
-"""A number with its sign, point and exponent; a word; or an operator. Underscores around a word only set it off."""
 
 
 class Quote(BaseModel):
@@ -45,29 +39,16 @@ class Quote(BaseModel):
     source_end: int | None = None
 
 
-class _Indexed:
-    """A text's tokens, with where each begins and ends."""
-
-    def __init__(self, text: str) -> None:
-        matches = list(_TOKEN.finditer(text))
-        self.tokens = [unicodedata.normalize("NFKC", m[0]).casefold().replace("\u2212", "-") for m in matches]
-        self.spans = [match.span() for match in matches]
-        self.places: dict[str, list[int]] = {}
-        for place, token in enumerate(self.tokens):
-            self.places.setdefault(token, []).append(place)
-
-
-_indexed = lru_cache(maxsize=64)(_Indexed)
+_indexed = lru_cache(maxsize=64)(Wording)
 
 
 def verify(quote: str, material: str) -> tuple[int, int] | None:
     """Find ``quote`` in ``material``: the character span of the first place it stands, or None."""
     source = _indexed(material)
     # A speaker copies the material as its prompt shows it, escaped, or as it would be.
-    for wanted in (_Indexed(unescape(quote)).tokens, _Indexed(quote).tokens):
-        for place in source.places.get(wanted[0], ()) if wanted else ():
-            if source.tokens[place : place + len(wanted)] == wanted:
-                return source.spans[place][0], source.spans[place + len(wanted) - 1][1]
+    for words in (unescape(quote), quote):
+        if (span := source.find(Wording(words))) is not None:
+            return span
     return None
 
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from oversight.aio import all_of
 from oversight.belief import Belief, BeliefSource
-from oversight.elicitation import (
-    first_json_object,
+from oversight.errors import CallFailed, FailureClass, ProtocolError
+from oversight.models.base import ChatMessage, Truncation
+from oversight.models.reply.notices import NO_PROBS
+from oversight.preference import preferred
+from oversight.prompting.elicitation import (
     from_choices,
+    from_form,
     from_samples,
     from_statement,
     instruction,
     statement_schema,
 )
-from oversight.errors import CallFailed, FailureClass, ProtocolError
-from oversight.models.base import ChatMessage, ChatReply
-from oversight.preference import preferred
+from oversight.prompting.length import shortened
+from oversight.question import Question
 from oversight.quotes import find_quotes
 from oversight.transcript import PROTOCOL, Kind, Message, chat_history, concurrent
 from oversight.verdict import Verdict
@@ -48,11 +50,12 @@ class Seat:
     usable; a protocol lets it pass, and the engine stores the episode as failed.
     """
 
-    def __init__(self, episode: Episode, name: str, caller: Caller, labels: tuple[str, ...]) -> None:
+    def __init__(self, episode: Episode, name: str, caller: Caller, question: Question | None) -> None:
         self.name = name
         self._episode = episode
         self._caller = caller
-        self._labels = labels
+        self._labels = () if question is None else question.labels
+        self._answers = () if question is None else tuple(answer.text for answer in question.answers)
         self._last = episode.branch
 
     @property
@@ -72,7 +75,8 @@ class Seat:
     ) -> Message:
         """Say something to everyone, or only to the seats in ``to``.
 
-        Words past ``word_limit`` are cut, and counted in the message. Quotes are checked against the
+        Words past ``word_limit`` are cut, and counted in the message; of a text that a token limit cut off whole
+        sentences are kept. Quotes are checked against the
         question's material. The model's settings may ask for the best of several versions, or for a draft that is
         criticised and written anew (`oversight.models.base.ModelSettings`).
         """
@@ -120,14 +124,16 @@ class Seat:
         """Fill in a form, privately: the reply is validated as ``form``, and asked for again if it does not fit."""
         request = self._request(template, turn, values)
         prompt = self._prompt(request)
-        schema = form.model_json_schema()
+        heard, schema = _told(prompt), form.model_json_schema()
 
         async def ask(attempt: int) -> tuple[Form, Answered]:
-            answered = await self._caller.ask("fill", prompt, json_schema=schema, sample=attempt)
-            return await self._caller.read([answered], lambda replies: _validated(replies[0], form)), answered
+            answered = await self._caller.ask(
+                "fill", prompt, json_schema=schema, sample=attempt, truncation=self._truncation()
+            )
+            return await self._caller.read([answered], lambda replies: from_form(replies[0], form, heard)), answered
 
         filled, answered = await _until_read(ask)
-        self._episode.add(request, self._reply(Kind.FORM, answered, turn, audience=()))
+        self._episode.add(request, *self._reasoning(answered), self._reply(Kind.FORM, answered, turn, audience=()))
         return filled
 
     async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
@@ -155,19 +161,22 @@ class Seat:
     ) -> Message:
         """Write something; where it is aimed at others, in the words that serve the seat's side best."""
         request = self._request(template, turn, values)
-        ask = partial(self._caller.ask, verb, self._prompt(request), word_limit=values.get("word_limit"))
+        limit = values.get("word_limit")
+        truncation = self._truncation(free=True, limited=limit is not None)
+        ask = partial(self._caller.ask, verb, self._prompt(request), word_limit=limit, truncation=truncation)
         versions = self._caller.model.settings.best_of if aimed else 1
         drawn = await all_of(*(ask(sample=number) for number in range(versions)))
         answered = drawn[0]
         if versions > 1:
-            texts = [_within(each.reply.text, values.get("word_limit"))[0] for each in drawn]
+            texts = [shortened(each.reply.text, limit, truncated=each.reply.truncated).text for each in drawn]
             role = self._caller.model.settings.preferred_by
             answered = drawn[await preferred(self._episode, self.name, role, texts, turn)]
-        text, cut = _within(answered.reply.text, values.get("word_limit"))
-        said = self._reply(kind, answered, turn, audience=audience, text=text).model_copy(
-            update={"words_cut": cut, "quotes": find_quotes(text, self._episode.question.material)}
+        part = shortened(answered.reply.text, limit, truncated=answered.reply.truncated)
+        quotes = find_quotes(part.text, self._episode.question.material)
+        said = self._reply(kind, answered, turn, audience=audience, text=part.text).model_copy(
+            update={"words_cut": part.words_cut, "truncated": part.truncated, "quotes": quotes}
         )
-        self._episode.add(request, said)
+        self._episode.add(request, *self._reasoning(*drawn), said)
         return said
 
     async def _elicit(self, verb: str, words: str, kind: Kind, turn: int | None) -> Belief:
@@ -175,7 +184,7 @@ class Seat:
         if not self._labels:
             raise ProtocolError(f"seat '{self.name}' works on a text without answers: it has nothing to decide between")
 
-        async def ask(attempt: int) -> tuple[Belief, Message, Answered]:
+        async def ask(attempt: int) -> tuple[Belief, Message, list[Answered]]:
             source = BeliefSource(self._caller.model.settings.belief)
             if source is BeliefSource.LOGPROB and attempt > 0:
                 source = BeliefSource.STATED
@@ -184,8 +193,9 @@ class Seat:
             return belief, request, answered
 
         belief, request, answered = await _until_read(ask, *self._attempts())
-        reply = self._reply(kind, answered, turn, audience=()).model_copy(update={"belief": belief})
-        self._episode.add(request, reply)
+        text = "\n".join(each.reply.text for each in answered)
+        reply = self._reply(kind, answered[-1], turn, audience=(), text=text).model_copy(update={"belief": belief})
+        self._episode.add(request, *self._reasoning(*answered), reply)
         return belief
 
     def _attempts(self) -> tuple[int, int]:
@@ -201,25 +211,29 @@ class Seat:
 
     async def _ask_belief(
         self, source: BeliefSource, verb: str, request: Message, attempt: int
-    ) -> tuple[Belief, Answered]:
+    ) -> tuple[Belief, list[Answered]]:
         prompt = self._prompt(request)
         caller, labels = self._caller, self._labels
+        ask = partial(caller.ask, verb, prompt, truncation=self._truncation())
         if source is BeliefSource.SAMPLED:
             count = caller.model.settings.belief_samples
-            answers = await all_of(
-                *(caller.ask(verb, prompt, sample=attempt * count + number) for number in range(count))
-            )
-            belief = await caller.read(answers, lambda replies: from_samples(replies, labels))
-            text = "\n".join(answered.reply.text for answered in answers)
-            return belief, answers[-1]._replace(reply=answers[-1].reply._replace(text=text))
+            drawn = await all_of(*(ask(sample=attempt * count + number) for number in range(count)))
+            return await caller.read(drawn, lambda replies: from_samples(replies, labels, self._answers)), drawn
         if source is BeliefSource.STATED:
-            schema = statement_schema(labels)
-            answered = await caller.ask(verb, prompt, json_schema=schema, sample=attempt)
-            return await caller.read([answered], lambda replies: from_statement(replies[0], labels)), answered
-        answered = await caller.ask(verb, prompt, choices=labels, sample=attempt)
-        if answered.reply.choice_probs is None:
+            answered = await ask(json_schema=statement_schema(labels), sample=attempt)
+            heard = _told(prompt)
+            return await caller.read([answered], lambda got: from_statement(got[0], labels, heard)), [answered]
+        answered = await ask(choices=labels, sample=attempt)
+        if answered.reply.choice_probs is None and not any(n.startswith(NO_PROBS) for n in answered.reply.notices):
             caller.model.gives_probabilities = False
-        return await caller.read([answered], lambda replies: from_choices(replies[0], labels)), answered
+        return await caller.read([answered], lambda replies: from_choices(replies[0], labels)), [answered]
+
+    def _truncation(self, *, free: bool = False, limited: bool = False) -> Truncation:
+        """What becomes of a reply that a token limit cut off: a verdict or a form is never kept."""
+        chosen = self._caller.model.settings.truncated
+        if chosen is None:
+            return "keep" if limited else "fail"
+        return "fail" if chosen == "keep" and not free else chosen
 
     def _render(self, template: str, turn: int | None, values: dict[str, Any]) -> str:
         return self._episode.render(template, {**values, "turn": turn, "seat": self.name})
@@ -257,6 +271,14 @@ class Seat:
             call=answered.call,
         )
 
+    def _reasoning(self, *answered: Answered) -> list[Message]:
+        """What the model wrote for itself before its replies: kept, and read by no seat."""
+        return [
+            self._reply(Kind.REASONING, each, None, audience=(), text=each.reply.thought)
+            for each in answered
+            if each.reply.thought
+        ]
+
     def _prompt(self, request: Message) -> tuple[ChatMessage, ...]:
         if concurrent(self._last, request.branch):
             raise ProtocolError(f"seat '{self.name}' takes part in two branches of one gather")
@@ -270,23 +292,11 @@ async def _until_read(ask: Callable[[int], Awaitable[T]], first: int = 0, last: 
         try:
             return await ask(attempt)
         except CallFailed as failure:
-            if failure.failure is not FailureClass.UNPARSABLE:
+            if failure.failure not in (FailureClass.UNPARSABLE, FailureClass.LOW_MASS):
                 raise
     return await ask(last)
 
 
-def _validated(reply: ChatReply, form: type[Form]) -> Form:
-    try:
-        return form.model_validate(first_json_object(reply.text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CallFailed(FailureClass.UNPARSABLE, f"{place}: {first['msg']}") from None
-
-
-def _within(text: str, word_limit: int | None) -> tuple[str, int]:
-    """Cut ``text`` after ``word_limit`` words; also returns how many were cut."""
-    words = list(re.finditer(r"\S+", text))
-    if word_limit is None or len(words) <= word_limit:
-        return text, 0
-    return text[: words[word_limit - 1].end()], len(words) - word_limit
+def _told(prompt: Sequence[ChatMessage]) -> tuple[str, ...]:
+    """What a prompt holds that the seat did not write itself."""
+    return tuple(message.content for message in prompt if message.role != "assistant")

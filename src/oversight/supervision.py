@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Self
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.episode import Episode
+from oversight.prompting.letters import named_label
 from oversight.protocol import Protocol
 from oversight.question import Question, Worked
 from oversight.seat import Seat
@@ -28,8 +30,14 @@ __all__ = [
     "written_solutions",
 ]
 
-# The letter alone, or in front of its answer as in "B) the mill": "Answer: A dog" names no letter.
-_ANSWER = re.compile(r"^\W*(?:[Ff]inal )?[Aa]nswer\W{1,4}([A-Z])(?:\W*|[).:,]\s.*)$", re.MULTILINE)
+_ANSWER = re.compile(
+    r"^[^\w\n]{0,20}(?:(?:step )?\d{1,4}[.):][^\w\n]{1,20})?(?:(?:so|thus|therefore|hence),?\s+)?(?:the |my )?"
+    r"(?:(?:final|correct|right) )?answer[ \t*_]*+(?:is\b|[:=.\u2013\u2014-])[ \t*_]*+(?:\n\s*)?.*$"
+    r"|^.*\\f?boxed\s*\{\s*(?:\\\w+\s*\{)?\s*\(?(?-i:[A-Z])\b.*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""A line that gives the answer, as solvers are asked for or as they are used to; the letter may stand on the next."""
+
 _LEAST = 1e-9
 
 Rule = Literal["best", "weighted", "majority"]
@@ -129,10 +137,13 @@ async def written_solutions(episode: Episode, count: int, *, adversary: bool) ->
 
 
 def read_solution(text: str, question: Question, writer: Seat) -> Solution:
-    """The steps of a written solution, and the answer that its last line of that form names."""
-    named = [match[1] for match in _ANSWER.finditer(text)]
-    place = question.labels.index(named[-1]) if named and named[-1] in question.labels else None
-    return Solution(split_steps(text), place, writer)
+    """Read the steps of a written solution, and the answer that its last line of that form names.
+
+    A last line that names none, or two, is not replaced by an earlier one.
+    """
+    lines = _ANSWER.findall(unicodedata.normalize("NFKC", text))
+    named = named_label(lines[-1], question.labels, [answer.text for answer in question.answers]) if lines else None
+    return Solution(split_steps(text), None if named is None else question.labels.index(named), writer)
 
 
 def verdict_over(question: Question, checked: Sequence[Checked], rule: Rule) -> Belief:

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     REQUEST = "request"
     SPEECH = "speech"
     THOUGHT = "thought"
+    REASONING = "reasoning"
+    """What a model wrote for itself before its reply; no seat ever reads it, its author neither."""
     DRAFT = "draft"
     DISCLOSURE = "disclosure"
     """A part of a draft; its author has the whole."""
@@ -59,7 +61,8 @@ class Message(BaseModel):
         text: what was written, as its readers got it (after a word limit).
         turn: the protocol's own count of turns, from 0.
         branch: where in the episode's gathers it was written.
-        words_cut: how many words a word limit removed.
+        words_cut: how many words a word limit removed, or a token limit's last, broken sentence had.
+        truncated: whether a token limit cut the model off, so that only whole sentences of the text were kept.
         belief: what a belief or verdict message holds.
         call: the number, within the episode, of the model call that wrote it.
     """
@@ -74,12 +77,13 @@ class Message(BaseModel):
     branch: Branch = ()
     quotes: tuple[Quote, ...] = ()
     words_cut: int = 0
+    truncated: bool = False
     belief: Belief | None = None
     call: int | None = None
 
     def readable_by(self, seat: str) -> bool:
         """Whether ``seat`` may ever read this message."""
-        if self.kind is Kind.DISCLOSURE and seat == self.author:
+        if self.kind is Kind.REASONING or (self.kind is Kind.DISCLOSURE and seat == self.author):
             return False
         return self.audience is None or seat == self.author or seat in self.audience
 

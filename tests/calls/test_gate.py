@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +398,27 @@ async def test_an_unusable_reply_is_kept_and_its_half_surrogates_do_no_harm(gate
     later = Meter(model, MODEL, gate, "0:b", settings).for_attempt("e", 1, 0)
     assert (await later.chat(REQUEST)).origin is Origin.MADE
     assert model.calls == 3
+
+
+async def test_a_reply_on_record_is_read_by_todays_rules(gate_of: Open, tmp_path: Path) -> None:
+    gate, settings = gate_of(), gate_settings(tmp_path / "store")
+    model = Odd(ChatReply("<think>plan</think>A", prompt_tokens=2**63, completion_tokens=-1, cost_usd=-3.0))
+    first = await ask(gate, model, settings)
+    with closing(sqlite3.connect(tmp_path / "store" / JOURNAL)) as con, con:
+        # As an earlier release kept it.
+        kept = {"text": "Plan.</think>A", "prompt_tokens": 2**63, "completion_tokens": -1, "cost_usd": -3.0}
+        con.execute("UPDATE calls SET reply = ?, cost_usd = -3.0", [json.dumps(kept)])
+    again = await ask(gate, model, settings)
+    with closing(sqlite3.connect(tmp_path / "store" / JOURNAL)) as con, con:
+        con.execute("UPDATE calls SET reply = ?", [json.dumps({"text": "<think>A"})])
+    with pytest.raises(CallFailed) as caught:
+        await ask(gate, model, settings)
+    anew = await ask(gate, model, settings, "other")
+
+    assert (first.text, first.thought, first.prompt_tokens, first.cost_usd) == ("A", "plan", None, None)
+    assert (again.text, again.thought, again.prompt_tokens, again.cost_usd) == ("A", "Plan.", None, None)
+    assert caught.value.failure is FailureClass.TRUNCATED
+    assert (anew.text, model.calls) == ("A", 2)
 
 
 async def test_seats_seeds_samples_and_forms_are_calls_of_their_own(gate_of: Open, tmp_path: Path) -> None:

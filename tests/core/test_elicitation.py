@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import string
 from contextlib import suppress
 
 import pytest
@@ -13,8 +15,15 @@ from pydantic import ValidationError
 from staging import QUESTION, STATED, THREE, prompt, stage
 
 from oversight import Belief, BeliefSource, BeliefStatus, CallFailed, Episode, FailureClass, Question
-from oversight.elicitation import from_choices, from_samples, from_statement
 from oversight.models.base import ChatReply, ChatRequest
+from oversight.prompting.elicitation import (
+    MINIMUM_MASS,
+    from_choices,
+    from_samples,
+    from_statement,
+    instruction,
+    without_instruction,
+)
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 
@@ -51,10 +60,19 @@ async def test_next_to_no_mass_on_the_labels_is_asked_again_in_words() -> None:
     assert (belief.source, belief.probs) == (BeliefSource.STATED, (0.8, 0.2))
 
 
-async def test_the_call_with_next_to_no_mass_is_on_record_as_unparsable() -> None:
+async def test_the_call_with_next_to_no_mass_is_on_record_under_a_class_of_its_own() -> None:
     episode = episode_of(chosen(A=0.02), STATED, belief="logprob")
     await episode.seat("judge").decide()
-    assert [call.failure for call in episode.calls] == ["unparsable", None]
+    assert [call.failure for call in episode.calls] == ["low_mass", None]
+
+
+def test_the_least_mass_on_the_labels_is_enough() -> None:
+    assert from_choices(chosen(A=MINIMUM_MASS, the=1 - MINIMUM_MASS), "AB").mass == MINIMUM_MASS
+
+
+def test_less_than_the_least_mass_is_not() -> None:
+    with pytest.raises(CallFailed, match="low_mass"):
+        from_choices(chosen(A=MINIMUM_MASS - 0.001, the=0.9), "AB")
 
 
 async def test_a_model_without_token_probabilities_is_asked_in_words() -> None:
@@ -86,12 +104,18 @@ async def test_only_the_request_that_was_answered_is_in_the_transcript() -> None
         ('{"B": 0.3, "A": 0.7, "because": "x"}', (0.7, 0.3)),
         ('Sure!\n```json\n{"A": 0.7, "B": 0.3}\n```\nHope it helps.', (0.7, 0.3)),
         ('I weighed {this} and {that}: {"A": 0.7, "B": 0.3}', (0.7, 0.3)),
-        ('{"A": 0.7, "B": 0.3} or rather {"A": 0.1, "B": 0.9}', (0.7, 0.3)),
         ('{"A": 0.7, "B": 0.3, "why": {"A": 0.1, "B": 0.9}}', (0.7, 0.3)),
         ('{"why": {"A": 0.1, "B": 0.9}, "A": 0.7, "B": 0.3}', (0.7, 0.3)),
         ('{{"A": 0.7, "B": 0.3}}', (0.7, 0.3)),
         ('{"A": 0.7, "B": 0.3, "abstain": false}', (0.7, 0.3)),
         ('{"A": 0.7, "B": 0.3, "why": "a } brace"}', (0.7, 0.3)),
+        ("{'A': 0.7, 'B': 0.3, 'why': 'a } brace', 'abstain': False}", (0.7, 0.3)),
+        ('{"A": "0.7", "B": "0.3"}', (0.7, 0.3)),
+        ('{"A": "70%", "B": "30 %"}', (0.7, 0.3)),
+        ('{"A": 0.7, "B": 0.3, "abstain": null}', (0.7, 0.3)),
+        ('{"A": 0.7, "B": 0.3, "abstain": "False"}', (0.7, 0.3)),
+        ('{"A": 0.7, "B": 0.3, "A": 0.70}', (0.7, 0.3)),
+        ('{"probabilities": {"A": 0.7, "B": 0.3}, "abstain": false}', (0.7, 0.3)),
     ],
 )
 async def test_stated_probabilities_are_read_whatever_stands_around_them(
@@ -110,7 +134,19 @@ async def test_stated_probabilities_are_read_whatever_stands_around_them(
         '{"A": 0.7}',
         '{"A": 0.7, "C": 0.3}',
         '{"A": true, "B": false}',
-        '{"A": "0.7", "B": "0.3"}',
+        '{"A": "about 0.7", "B": "0.3"}',
+        '{"A": "0,7", "B": "0,3"}',
+        '{"A": "-0.1", "B": "1.1"}',
+        '{"A": "70%", "B": 30}',
+        '{"A": 0.7, "A": 0.2, "B": 0.3}',
+        "{'A': 0.7, 'A': 0.2, 'B': 0.3}",
+        "{'A': nan, 'B': 1}",
+        '{"A": 1e999, "B": 0}',
+        '{"A": 0.7, "B": 0.3, "abstain": "perhaps"}',
+        '{"A": 0.7, "B": 0.3, "abstain": 0}',
+        '{"A": 0.9, "probabilities": {"A": 0.7, "B": 0.3}}',
+        '{"first": {"A": 0.5, "B": 0.5}, "last": {"A": 0.7, "B": 0.3}}',
+        '{"debater_a": {"A": 0.7, "B": 0.3}}',
         '{"A": null, "B": 1}',
         '{"A": 0.7, "B": 0.7}',
         '{"A": 0.1, "B": 0.1}',
@@ -120,7 +156,8 @@ async def test_stated_probabilities_are_read_whatever_stands_around_them(
         '{"A": NaN, "B": 1}',
         '{"A": Infinity, "B": 1}',
         '[{"x": 1}, 0.7]',
-        '{"abstain": "true"}',
+        '{"abstain": "yes"}',
+        '{"abstain": 1}',
         "{" * 5000,
     ],
 )
@@ -138,7 +175,7 @@ def test_an_absurdly_large_number_is_unparsable(digits: int) -> None:
 
 def test_an_object_inside_a_malformed_one_is_not_taken_for_the_statement() -> None:
     with pytest.raises(CallFailed):
-        from_statement(ChatReply('{"first guess": {"A": 0.5, "B": 0.5}, "A": 0.9, "B": .1}'), "AB")
+        from_statement(ChatReply('{"first guess": {"A": 0.5, "B": 0.5}, "A": 0.9, "B": 1/9}'), "AB")
 
 
 async def test_a_sum_of_exactly_one_is_marked_ok() -> None:
@@ -150,8 +187,9 @@ async def test_a_sum_near_one_is_scaled_and_says_so() -> None:
     assert (belief.status, belief.mass) == (BeliefStatus.RENORMALISED, pytest.approx(1.05))
 
 
-async def test_abstaining_is_a_belief_of_its_own() -> None:
-    belief = await decided('{"abstain": true}')
+@pytest.mark.parametrize("reply", ['{"abstain": true}', '{"abstain": "true"}', "{'abstain': True, 'A': None}"])
+async def test_abstaining_is_a_belief_of_its_own(reply: str) -> None:
+    belief = await decided(reply)
     assert belief == Belief(probs=None, source=BeliefSource.STATED, status=BeliefStatus.ABSTAINED)
 
 
@@ -168,9 +206,30 @@ async def test_the_request_shows_the_form_of_the_reply() -> None:
     judge = ScriptedModel([STATED], belief="stated")
     await stage(judge=judge).seat("judge").decide()
     (request,) = judge.requests
-    assert '{"A": 0.5, "B": 0.5, "abstain": false}' in prompt(request)
+    assert '{"A": probability of A, "B": probability of B, "abstain": true or false}' in prompt(request)
     assert request.json_schema is not None
     assert request.json_schema["required"] == ["A", "B", "abstain"]
+
+
+@pytest.mark.parametrize("labels", ["AB", "ABC", string.ascii_uppercase])
+def test_a_judge_that_copies_the_form_says_nothing(labels: str) -> None:
+    words = instruction(BeliefSource.STATED, labels)
+    assert not re.search(r"\d", words.replace("to 1,", ""))
+    for reply in (words, re.findall(r"\{.*\}", words)[0]):
+        with pytest.raises(CallFailed, match="unparsable"):
+            from_statement(ChatReply(reply), labels)
+
+
+FORMER = (
+    "Reply with one JSON object and nothing else: the probability that each answer is right, summing to 1, "
+    'for example {"A": 0.333, "B": 0.333, "C": 0.333, "abstain": false}. Set abstain to true only if you cannot judge '
+    "at all."
+)
+
+
+@pytest.mark.parametrize("added", [*(instruction(source, "ABC") for source in BeliefSource), FORMER])
+def test_what_was_added_to_a_request_is_taken_off_in_its_present_and_former_wording(added: str) -> None:
+    assert without_instruction(f"Decide now.\n\n{added}", "ABC") == "Decide now."
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=5))
@@ -219,6 +278,11 @@ async def test_the_samples_of_another_repeat_are_other_draws() -> None:
 def test_samples_that_name_no_answer_are_unparsable() -> None:
     with pytest.raises(CallFailed, match="unparsable"):
         from_samples([ChatReply("neither"), ChatReply("A or B")], "AB")
+
+
+def test_an_answer_after_its_letter_is_no_contradiction() -> None:
+    belief = from_samples([ChatReply("A) No"), ChatReply("B) Yes"), ChatReply("B) No")], "AB", ["No", "Yes"])
+    assert (belief.probs, belief.mass) == ((0.5, 0.5), pytest.approx(2 / 3))
 
 
 def test_the_word_a_is_not_a_vote_for_answer_a() -> None:

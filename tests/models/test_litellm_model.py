@@ -149,7 +149,9 @@ async def test_a_reply_of_no_use_does_not_teach_that_there_are_no_probabilities(
 async def test_a_first_token_of_thought_is_no_belief(server: LoopbackServer, make: Make) -> None:
     server.responder = lambda body: Reply("<think>", "length", first_token={"<think>": 0.99, "A": 0.01})
     model = make()
-    assert (await model.chat(ask(ASK_LETTER, choices=("A", "B")))).choice_probs is None
+    with pytest.raises(CallFailed) as caught:
+        await model.chat(ask(ASK_LETTER, choices=("A", "B")))
+    assert caught.value.failure is FailureClass.BLANK
     assert not model.gives_probabilities
 
 

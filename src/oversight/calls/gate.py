@@ -158,7 +158,7 @@ class CallGate(Gate):
         """See `Gate.settle`."""
         if permit := self._permits.pop(call.id, None):
             permit.expiry.cancel()
-            used = outcome.reply.prompt_tokens + outcome.reply.completion_tokens if outcome.reply else 0
+            used = (outcome.reply.prompt_tokens or 0) + (outcome.reply.completion_tokens or 0) if outcome.reply else 0
             permit.limiter.learn(permit.started, call.tokens, used, outcome.failure, outcome.retry_after)
             permit.limiter.leave()
         try:

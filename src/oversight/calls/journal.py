@@ -44,7 +44,7 @@ CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key);
 """
 _PRIMARY = 0xFF  # SQLite's extended error codes have the plain one in their last byte
 _NOT_WRITABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
-_SAID = ("text", "finish_reason", "choice_probs")
+_SAID = ("text", "finish_reason", "choice_probs", "thought", "truncated")
 _INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FIRST_OF_OTHERS = """
 SELECT reply FROM calls
@@ -168,7 +168,9 @@ class Journal:
         else:
             return None
         try:
-            reply = ChatReply(**json.loads(row[5]))._replace(origin=origin, record=row[0])
+            kept = json.loads(row[5])
+            notices = tuple(kept.pop("notices", ()))
+            reply = ChatReply(**kept)._replace(origin=origin, record=row[0], notices=notices)
             return Recorded(reply, FailureClass(row[3]) if row[3] else None, row[4] or "")
         except (TypeError, ValueError) as error:
             raise StoreError(f"{self._path} holds a call that cannot be read: {error}") from error
@@ -189,7 +191,7 @@ class Journal:
                     first = con.execute(_FIRST_OF_OTHERS, [call.key, call.episode_id, call.attempt]).fetchone()
                     if first is not None and outcome.failure is None:
                         said = json.loads(first[0])
-                        reply = reply._replace(**{name: said[name] for name in _SAID})
+                        reply = reply._replace(**{name: said[name] for name in _SAID if name in said})
                     con.execute(_INSERT, _row(run_id, call, outcome, reply))
                 replies.append(reply)
         return replies
@@ -206,7 +208,7 @@ class Journal:
         """What the calls made for a run cost, as far as their prices are known."""
         assert self._con is not None
         try:
-            ((spent,),) = self._con.execute("SELECT total(cost_usd) FROM calls WHERE run_id = ?", [run_id])
+            ((spent,),) = self._con.execute("SELECT total(max(cost_usd, 0)) FROM calls WHERE run_id = ?", [run_id])
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         return float(spent)

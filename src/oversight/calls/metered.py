@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 
 from oversight.calls.gate import Gate, GateSettings
-from oversight.calls.journal import Call, Outcome
+from oversight.calls.journal import Call, Outcome, Recorded
 from oversight.digest import digest
 from oversight.errors import CallFailed, FailureClass, RunStopped
 from oversight.models.base import ChatModel, ChatReply, ChatRequest
+from oversight.models.reply import ask, check_reply
 
 __all__ = ["Meter", "MeteredModel"]
 
@@ -49,8 +49,9 @@ class Meter:
 
     def learn(self, reply: ChatReply) -> None:
         """Take in the length of a reply."""
-        self._longest = max(self._longest, reply.completion_tokens)
-        self._usual += (reply.completion_tokens - self._usual) / 10
+        if reply.completion_tokens is not None:
+            self._longest = max(self._longest, reply.completion_tokens)
+            self._usual += (reply.completion_tokens - self._usual) / 10
 
     def tokens(self, request: ChatRequest) -> int:
         """How many tokens a call will take, about."""
@@ -60,7 +61,9 @@ class Meter:
         """What a call may cost at most; None where no budget asks for it or the price is unknown."""
         if not self._budgeted:
             return None
-        longest = self._limit or (2 * self._longest if self._longest else _LONGEST_COMPLETION)
+        longest = max(self._limit or 0, request.room or 0) or (
+            2 * self._longest if self._longest else _LONGEST_COMPLETION
+        )
         prompt = _characters(request) // _DENSE_CHARACTERS_PER_TOKEN + 1
         return self.model.price(self.model.settings, prompt, longest)
 
@@ -106,25 +109,34 @@ class MeteredModel(ChatModel):
             raise found
         if found is not None:
             self._outcomes[call.key] = call.outcomes + 1
-            if found.failure is not None and found.failure is not FailureClass.UNPARSABLE:
-                raise CallFailed(found.failure, found.detail, 0.0, found.reply)
-            return found.reply
+            return await self._read_again(found, request)
         if self._meter.replaying:
             # A judge that was found to give no probabilities was not asked for them, but for stated ones.
             kind = FailureClass.UNPARSABLE if request.choices else FailureClass.UNRECORDED
             raise CallFailed(kind, f"the replayed store holds no such call of seat {request.seat}")
         return await self._make(call, request)
 
+    async def _read_again(self, found: Recorded, request: ChatRequest) -> ChatReply:
+        """Read a reply on record by today's rules; one that they refuse is not used for anybody else."""
+        kept = found.failure is FailureClass.TRUNCATED and request.truncation == "keep"
+        if found.failure is not None and found.failure is not FailureClass.UNPARSABLE and not kept:
+            raise CallFailed(found.failure, found.detail, 0.0, found.reply)
+        try:
+            return check_reply(found.reply, request, self.settings)
+        except CallFailed as failure:
+            if found.failure is None:
+                await self._meter.gate.mark_unreadable(found.reply.record, failure.message)
+            raise CallFailed(failure.failure, failure.message, 0.0, failure.reply) from None
+
     async def _make(self, call: Call, request: ChatRequest) -> ChatReply:
         gate = self._meter.gate
         failure: CallFailed | None = None
         try:
             try:
-                outcome = Outcome(_plain(await self._meter.model.chat(request)))
+                outcome = Outcome(await ask(self._meter.model, request))
             except CallFailed as failed:
                 failure = failed
-                reply = failed.reply and _plain(failed.reply)
-                outcome = Outcome(reply, failed.failure, failed.message, failed.retry_after)
+                outcome = Outcome(failed.reply, failed.failure, failed.message, failed.retry_after)
         except BaseException:
             await gate.settle(call, Outcome(None, FailureClass.PLUGIN))
             raise
@@ -141,6 +153,8 @@ class MeteredModel(ChatModel):
 
     def _call(self, request: ChatRequest) -> Call:
         asked = [request.messages, request.choices, request.json_schema, request.sample, request.seat]
+        if request.room is not None:
+            asked.append(request.room)
         key = digest([self._meter.key, self._seed, *asked])
         return Call(
             id=uuid.uuid4().hex,
@@ -157,20 +171,3 @@ class MeteredModel(ChatModel):
 
 def _characters(request: ChatRequest) -> int:
     return sum(len(message.content) for message in request.messages)
-
-
-def _plain(reply: ChatReply) -> ChatReply:
-    """``reply`` in Python's own types: a model from a file may count in NumPy's, and what is kept is JSON."""
-    cost, probs = reply.cost_usd, reply.choice_probs
-    return reply._replace(
-        text=str(reply.text),
-        finish_reason=str(reply.finish_reason),
-        choice_probs=None if probs is None else {str(choice): float(share) for choice, share in probs.items()},
-        model=str(reply.model),
-        provider=str(reply.provider),
-        prompt_tokens=int(reply.prompt_tokens),
-        completion_tokens=int(reply.completion_tokens),
-        cached_tokens=int(reply.cached_tokens),
-        cost_usd=float(cost) if cost is not None and math.isfinite(cost) else None,
-        latency_s=float(reply.latency_s),
-    )

@@ -46,6 +46,7 @@ class Driven(Generic[Job, Done]):
         calls: attempts at model calls that were made for them, and what those cost.
         interrupted: whether somebody stopped it.
         stopped: why no further call was made, if so.
+        notices: what was odd about replies that were used all the same: a line for each model and kind of oddity.
     """
 
     judged: int = 0
@@ -54,12 +55,18 @@ class Driven(Generic[Job, Done]):
     spent_usd: float = 0.0
     interrupted: bool = False
     stopped: RunStopped | None = None
+    notices: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, job: Job, outcome: Done) -> None:
         """Count one outcome."""
         made = [call for call in outcome.calls if call.origin is Origin.MADE]
         self.calls += len(made)
         self.spent_usd += sum(call.cost_usd or 0.0 for call in made)
+        for call in made:
+            for notice in (call.notice or "").splitlines():
+                # A kind of oddity ends at the colon; its reason may differ from call to call.
+                kind = notice.partition(":")[0]
+                self.notices.setdefault((call.model, kind), f"model {call.model}: {notice}")
         if outcome.status == "judged":
             self.judged += 1
         else:
@@ -73,6 +80,7 @@ class Driven(Generic[Job, Done]):
         self.spent_usd += other.spent_usd
         self.interrupted |= other.interrupted
         self.stopped = self.stopped or other.stopped
+        self.notices = {**other.notices, **self.notices}
 
 
 async def drive(

@@ -14,7 +14,6 @@ from oversight.aio import run_sync
 from oversight.caller import Caller
 from oversight.calls.gate import CallGate
 from oversight.digest import digest
-from oversight.elicitation import without_instruction
 from oversight.engine.drive import Driven, drive
 from oversight.engine.planned import RunSettings, gate_settings, prepared, stopped_by_signals
 from oversight.engine.worker import Bundle, ModelPool, guarded
@@ -25,6 +24,7 @@ from oversight.experiment.source import Source
 from oversight.heard import heard_by_judge
 from oversight.models.base import CallRecord, ChatModel
 from oversight.models.binding import Binding
+from oversight.prompting.elicitation import without_instruction
 from oversight.record import Judgement
 from oversight.registry import nearest
 from oversight.seat import Seat
@@ -172,7 +172,7 @@ async def _verdict(transcript: Transcript, model: ChatModel, calls: list[CallRec
     episode = Episode(spec.question, templates=Templates({}), cast={}, seed=spec.seed, repeat=spec.repeat)
     episode.add(*messages)
     caller = Caller(model, seat, "judge", spec.repeat, calls)
-    judge = Seat(episode, seat, caller, spec.question.labels)
+    judge = Seat(episode, seat, caller, spec.question)
     words = without_instruction(asked.text, spec.question.labels)
     return await judge.decide_on(words, asked.turn)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.elicitation import without_instruction
 from oversight.heard import heard_by_judge
 from oversight.markup import unescape
+from oversight.prompting.elicitation import without_instruction
 from oversight.question import Question
 from oversight.quotes import Quote
 from oversight.store import Transcript

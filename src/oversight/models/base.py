@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CallRecord", "ChatMessage", "ChatModel", "ChatReply", "ChatRequest", "ModelSettings", "Origin"]
+__all__ = [
+    "CallRecord",
+    "ChatMessage",
+    "ChatModel",
+    "ChatReply",
+    "ChatRequest",
+    "ModelSettings",
+    "Origin",
+    "Truncation",
+    "without_system",
+]
+
+_Mark: TypeAlias = Annotated[str, Field(min_length=1)]
+_ThoughtTag: TypeAlias = _Mark | tuple[_Mark, _Mark]
 
 _LONGEST_CALL_S = 600.0
 _CHARACTERS_PER_TOKEN = 4
+
+
+Truncation: TypeAlias = Literal["fail", "keep", "again"]
+"""What becomes of a reply that a token limit cut off."""
 
 
 class Origin(StrEnum):
@@ -33,6 +50,19 @@ class ChatMessage(NamedTuple):
     content: str
 
 
+def without_system(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return a chat whose instructions stand in front of the first user message, for models without a system role."""
+    told = "\n\n".join(message.content for message in messages if message.role == "system")
+    said = [message for message in messages if message.role != "system"]
+    if told:
+        first = next((place for place, message in enumerate(said) if message.role == "user"), None)
+        if first is None:
+            said.insert(0, ChatMessage("user", told))
+        else:
+            said[first] = ChatMessage("user", f"{told}\n\n{said[first].content}")
+    return tuple(said)
+
+
 class ChatRequest(NamedTuple):
     """What a seat asks of its model.
 
@@ -43,6 +73,9 @@ class ChatRequest(NamedTuple):
         sample: which of several independent samples of the same prompt this is.
         seat: who asks. Two seats that ask the same get answers of their own.
         word_limit: how many words of the reply will count, where a limit was set; the prompt says so too.
+        truncation: what becomes of a text that a token limit cut off: it fails, it is kept, or it is asked for again
+            with more room.
+        room: tokens of a reply to allow at least, where a shorter limit was met before.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -51,6 +84,8 @@ class ChatRequest(NamedTuple):
     sample: int = 0
     seat: str = ""
     word_limit: int | None = None
+    truncation: Truncation = "fail"
+    room: int | None = None
 
 
 class ChatReply(NamedTuple):
@@ -63,10 +98,14 @@ class ChatReply(NamedTuple):
             model gives token probabilities; None where it does not.
         model: the model that answered, as the provider names it.
         provider: who served it; ``embedded`` for models that run here.
+        prompt_tokens, completion_tokens, cached_tokens: None where the server's count is missing or cannot be true.
         cost_usd: None where the price is unknown, which is not the same as free.
         latency_s: seconds from request to reply.
         origin: for whom the call was made.
         record: the call's name in the journal; empty where none is kept.
+        thought: what the model reasoned before it spoke, which no seat ever reads; empty where it showed none.
+        truncated: whether a token limit cut the text off and only whole sentences of it were kept.
+        notices: what was odd about a reply that is used all the same, one line each: ``what: why``.
     """
 
     text: str
@@ -74,13 +113,16 @@ class ChatReply(NamedTuple):
     choice_probs: Mapping[str, float] | None = None
     model: str = ""
     provider: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    cached_tokens: int | None = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
     origin: Origin = Origin.MADE
     record: str = ""
+    thought: str = ""
+    truncated: bool = False
+    notices: tuple[str, ...] = ()
 
 
 class CallRecord(BaseModel):
@@ -93,6 +135,8 @@ class CallRecord(BaseModel):
         attempt: 0 for the first try of this call.
         failure: the failure class, None for a call that was used.
         detail: one line about the failure.
+        notice: what was odd about a reply that came (`ChatReply.notices`).
+        prompt_tokens, completion_tokens, cached_tokens: None where they are unknown.
         origin: for whom the call was made. Its price is that of the call then; money was spent only if ``made``.
     """
 
@@ -106,14 +150,15 @@ class CallRecord(BaseModel):
     model: str
     resolved_model: str = ""
     provider: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    cached_tokens: int | None = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
     finish_reason: str = ""
     failure: str | None = None
     detail: str | None = None
+    notice: str | None = None
     origin: Origin = Origin.MADE
 
 
@@ -131,6 +176,11 @@ class ModelSettings(BaseModel):
             ``preferred_by`` finds most favourable to the speaker's side, the first of equals.
         preferred_by: see ``best_of``. Bind the role to the judge, or to a proxy of it.
         refine: how often a draft is criticised by its writer and written anew before it is said.
+        truncated: what becomes of a text that a token limit cut off: ``fail``; ``keep`` its whole sentences, which is
+            the default for a speech with a word limit; or ``again``, with twice the room, twice at most. Verdicts and
+            forms are never kept; they fail by default.
+        thought_tags: tags in which the model writes what is not meant for others, besides the known ones: a name for
+            ``<name>…</name>``, or a list of the two exact texts.
         requests_per_minute, tokens_per_minute: what the provider allows, over all workers and nodes of a run.
         max_concurrency: calls at a time, over all workers; by default as many as there are episodes in flight.
     """
@@ -146,6 +196,8 @@ class ModelSettings(BaseModel):
     best_of: int = Field(1, ge=1, le=256)
     preferred_by: str = "judge"
     refine: int = Field(0, ge=0, le=8)
+    truncated: Truncation | None = None
+    thought_tags: tuple[_ThoughtTag, ...] = ()
     requests_per_minute: float | None = Field(None, gt=0)
     tokens_per_minute: float | None = Field(None, gt=0)
     max_concurrency: int | None = Field(None, ge=1)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import logging
 import os
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oversight.secrets import adopt_key_files
 
-__all__ = ["load_litellm"]
+__all__ = ["load_litellm", "openai_payload", "plain_payload"]
 
 
 @functools.cache
@@ -27,6 +30,32 @@ def load_litellm() -> Any:
         # What it logs as an error it also raises, and its text may hold a key.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     adopt_key_files()
+    # OpenAI's client warns on stderr of every field of a type that it did not expect.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     # httpx logs each URL at INFO, and some providers take the key in the URL.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return litellm
+
+
+def openai_payload(bodies: Iterable[Any]) -> Mapping[str, Any] | None:
+    """Return the last of the bodies that is a chat completion in OpenAI's shape; None if none is.
+
+    LiteLLM hands a response's body over before it translates it. In its translation counts that are missing become
+    0, words for why a reply ended become ``stop``, and one odd field can cost the whole reply.
+    """
+    for body in reversed(list(bodies)):
+        payload = body
+        if isinstance(body, str):
+            try:
+                payload = json.loads(body)
+            except (ValueError, RecursionError):
+                continue
+        if isinstance(payload, Mapping) and isinstance(payload.get("choices"), list) and payload["choices"]:
+            return payload
+    return None
+
+
+def plain_payload(response: Any) -> Mapping[str, Any]:
+    """Return LiteLLM's translation of a response in another shape, as plain data."""
+    payload = response.model_dump()
+    return payload if isinstance(payload, Mapping) else {}

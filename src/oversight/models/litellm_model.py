@@ -9,46 +9,62 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
+from oversight.digest import digest
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings, without_system
+from oversight.models.litellm_account import lacks_only_a_key, missing_key, stated_price
+from oversight.models.litellm_extras import LIMITS, Change, Terms, changes, response_format
 from oversight.models.litellm_failures import call_failed, status_of
-from oversight.models.litellm_forms import response_format, useless
-from oversight.models.litellm_library import load_litellm
+from oversight.models.litellm_library import load_litellm, openai_payload, plain_payload
 from oversight.models.litellm_settings import LiteLLMSettings
-from oversight.models.tokens import first_token_probs
+from oversight.models.reply import check_reply, read_completion
+from oversight.models.reply.notices import LEFT_OUT
 from oversight.secrets import adopt_key_files
 
 __all__ = ["LiteLLMModel"]
 
-_MOST_LOGPROBS = 20
-_FEW_LOGPROBS = 5  # where Fireworks, Together and older vLLM draw the line
-_OVER_LIMIT = re.compile(r"<=|at most|less than|between|max|greater|range|exceed", re.IGNORECASE)
-_NO_LOGPROBS = re.compile(r"logprobs|max_(completion_)?tokens", re.IGNORECASE)
-_NO_SCHEMA = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
-_REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
+_BROKE_AGAIN = 2
+"""How often a request must break a server before what is asked on top of it is suspected."""
+
+_NOT_ABOUT_EXTRAS = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT}
+)
 _DUMMY_KEY = "not-needed"
-_USUAL_KEYS = {
-    "openai": ("OPENAI_API_KEY", ("OPENAI_",)),
-    "anthropic": ("ANTHROPIC_API_KEY", ("ANTHROPIC_",)),
-    "gemini": ("GEMINI_API_KEY", ("GEMINI_", "GOOGLE_")),
-    "openrouter": ("OPENROUTER_API_KEY", ("OPENROUTER_", "OR_")),
-}
-"""Provider -> the variable that usually holds its key, and how all of its variables begin."""
+_NO_PROBABILITIES = Change("token probabilities", {"top_logprobs": 0})
+
+
+class _Sent(NamedTuple):
+    """A call that was made.
+
+    Attributes:
+        asked: its arguments, messages and key aside.
+        failure: why nothing came of it, if so; ``status`` is the server's then, where it sent one.
+        payload: what the server sent, as decoded JSON in OpenAI's shape.
+        response: what LiteLLM made of it; None where it could make nothing of it.
+        notices: what was found out by it.
+    """
+
+    asked: Mapping[str, Any]
+    failure: CallFailed | None = None
+    status: int | None = None
+    payload: Mapping[str, Any] = {}
+    response: Any = None
+    latency_s: float = 0.0
+    notices: tuple[str, ...] = ()
 
 
 class LiteLLMModel(ChatModel):
     """A model that LiteLLM reaches, by its ``provider/model`` name.
 
-    What the model turns out not to take (token probabilities, JSON schemas) is left out from then on: a
-    provider's own answer says more about that than any table.
+    What the server turns out not to take (`oversight.models.litellm_extras`) is left out from then on.
     """
 
     Settings: ClassVar[type[ModelSettings]] = LiteLLMSettings
@@ -56,10 +72,11 @@ class LiteLLMModel(ChatModel):
 
     def __init__(self, settings: ModelSettings, state: object = None) -> None:
         super().__init__(settings, state)
-        self._top_logprobs = _MOST_LOGPROBS
+        self._terms = Terms()
+        self._proven: frozenset[str] = frozenset()
+        self._broke: Counter[str] = Counter()
         if settings.belief != "logprob":
-            self._ask_for_logprobs(0)
-        self._takes_schema = True
+            self._adopt(_NO_PROBABILITIES)
 
     @classmethod
     def check(cls, settings: ModelSettings) -> None:
@@ -70,7 +87,7 @@ class LiteLLMModel(ChatModel):
         """
         assert isinstance(settings, LiteLLMSettings)
         adopt_key_files()
-        if missing := _missing_key(settings):
+        if missing := missing_key(settings):
             raise UsageError(f"model {settings.model}: {missing}")
 
     @classmethod
@@ -78,7 +95,7 @@ class LiteLLMModel(ChatModel):
         """What these tokens would cost, in US dollars, by the user's prices or LiteLLM's table; None if unknown."""
         assert isinstance(settings, LiteLLMSettings)
         if settings.input_cost_per_token is not None:
-            return _stated_price(settings, prompt_tokens, completion_tokens)
+            return stated_price(settings, prompt_tokens, completion_tokens)
         with suppress(Exception):
             costs = load_litellm().cost_per_token(settings.model, prompt_tokens, completion_tokens)
             return float(sum(costs))
@@ -92,61 +109,104 @@ class LiteLLMModel(ChatModel):
         return super().count_tokens(settings, text)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        """Answer one request with one call, or one more where the model rejects what was asked on top.
+        """Answer one request with one call, or with more where the server refuses what is asked on top.
 
         Raises:
             CallFailed: the call gave nothing usable.
         """
         litellm = load_litellm()
-        while True:
-            extras = self._extras(request)
-            started = time.perf_counter()
-            outcome = await self._send(litellm, request, extras)
-            # Raised here, with no exception being handled and no key in a local variable.
-            if isinstance(outcome, CallFailed):
-                raise outcome
-            if outcome is not None:
-                return self._read(litellm, outcome, request, extras, time.perf_counter() - started)
+        terms = self._terms
+        sent = await self._send(litellm, request, terms)
+        if sent.failure is None:
+            self._proven |= _extras_of(sent.asked)
+            return self._read(litellm, sent, request)
+        refusal = sent.failure
+        if self._may_be_refused(sent, request):
+            answered = "messages" in self._proven
+            for change in changes(terms, sent.asked, request, refusal.message, answered=answered):
+                sent = await self._send(litellm, request, terms.changed(change))
+                if sent.failure is None:
+                    self._adopt(change)
+                    why = f"{change.extra} {LEFT_OUT}: {refusal.message}"
+                    return self._read(litellm, sent._replace(notices=(why,)), request)
+                if not _refused(sent) and sent.failure.failure is not refusal.failure:
+                    refusal = sent.failure
+                    break
+        # Raised here, with no exception being handled and no key in a local variable.
+        raise refusal
 
-    def _extras(self, request: ChatRequest) -> dict[str, Any]:
-        """The arguments that come from this request and not from the settings."""
-        extras: dict[str, Any] = {}
-        arguments = self.settings.arguments()
-        if request.json_schema is not None and self._takes_schema:
-            extras["response_format"] = response_format(request.json_schema)
-        if request.choices and self._top_logprobs:
-            extras |= {"logprobs": True, "top_logprobs": self._top_logprobs}
-            if not {"max_tokens", "max_completion_tokens"} & arguments.keys() and request.json_schema is None:
-                extras["max_tokens"] = 1
-        if request.sample and "seed" in arguments:
-            extras["seed"] = arguments["seed"] + request.sample
-        return extras
-
-    async def _send(self, litellm: Any, request: ChatRequest, extras: Mapping[str, Any]) -> Any:
-        """LiteLLM's response, or why there is none; None: make the call again, asking for less."""
-        if missing := _missing_key(self.settings):
-            return CallFailed(FailureClass.AUTHENTICATION, f"{missing} (on {socket.gethostname()})")
+    async def _send(self, litellm: Any, request: ChatRequest, terms: Terms) -> _Sent:
+        """Make one call: LiteLLM's response and what the server sent, or why there is none."""
+        if missing := missing_key(self.settings):
+            return _Sent({}, CallFailed(FailureClass.AUTHENTICATION, f"{missing} (on {socket.gethostname()})"))
+        asked = self._asked(request, terms)
+        bodies: list[Any] = []
         arguments = {
-            **self.settings.arguments(),
-            **extras,
-            "messages": self._messages(litellm, request),
+            **asked,
+            "messages": self._messages(litellm, request, terms),
             "num_retries": 0,
             "max_retries": 0,
+            # Told of the response's body before LiteLLM translates it, which loses or refuses odd ones.
+            "logger_fn": lambda details: bodies.append(details.get("original_response")),
         }
         if key := self._key(litellm):
             arguments["api_key"] = key
+        started = time.perf_counter()
         try:
             # LiteLLM's timeout bounds each read; a server that trickles would outlive it.
             async with asyncio.timeout(self.settings.timeout):
-                return await litellm.acompletion(**arguments)
+                response = await litellm.acompletion(**arguments)
         except TimeoutError:
-            return CallFailed(FailureClass.TIMEOUT, f"no reply within {self.settings.timeout:g} s")
+            return _Sent(asked, CallFailed(FailureClass.TIMEOUT, f"no reply within {self.settings.timeout:g} s"))
         except Exception as error:
-            return None if self._learns(extras, error) else call_failed(error)
+            payload = openai_payload(bodies)  # the server answered, and LiteLLM could not read it
+            if payload is None:
+                return _Sent(asked, call_failed(error), status_of(error))
+            return _Sent(asked, payload=payload, latency_s=time.perf_counter() - started)
+        payload = openai_payload(bodies) or plain_payload(response)
+        return _Sent(asked, payload=payload, response=response, latency_s=time.perf_counter() - started)
 
-    def _messages(self, litellm: Any, request: ChatRequest) -> list[dict[str, Any]]:
+    def _asked(self, request: ChatRequest, terms: Terms) -> dict[str, Any]:
+        """The arguments of a call, messages and key aside."""
+        asked = self.settings.arguments()
+        if request.sample and "seed" in asked:
+            asked["seed"] += request.sample
+        if request.json_schema is not None and terms.schema:
+            asked["response_format"] = response_format(request.json_schema)
+        limited = any(name in asked for name in LIMITS)
+        if request.choices and terms.top_logprobs:
+            asked |= {"logprobs": True, "top_logprobs": terms.top_logprobs}
+            if terms.limit and not limited and request.json_schema is None:
+                asked["max_tokens"] = 1
+        if request.room is not None:
+            name = next((name for name in LIMITS if name in asked), LIMITS[0])
+            asked[name] = max(request.room, asked.get(name, 0))
+        return {terms.limits.get(name, name): value for name, value in asked.items()}
+
+    def _may_be_refused(self, sent: _Sent, request: ChatRequest) -> bool:
+        """Whether a failure may be about what was asked on top: at once for a refusal, else when it comes again."""
+        assert sent.failure is not None
+        if _refused(sent):
+            # These two are about what the messages say.
+            return sent.failure.failure not in (FailureClass.CONTEXT_LENGTH, FailureClass.CONTENT_FILTER)
+        if sent.failure.failure not in (FailureClass.SERVER_ERROR, FailureClass.MALFORMED):
+            return False
+        if not _extras_of(sent.asked) - self._proven:
+            return False  # the server has taken all of this before, so it is the server
+        key = digest([request.messages, request.choices, request.json_schema, request.sample, request.seat])
+        self._broke[key] += 1
+        return self._broke[key] == _BROKE_AGAIN
+
+    def _adopt(self, change: Change) -> None:
+        """Ask otherwise from now on."""
+        # Many calls may be under way when the first is refused: what another one found out stays.
+        self._terms = self._terms.changed(change)
+        self.gives_probabilities = self._terms.top_logprobs > 0
+
+    def _messages(self, litellm: Any, request: ChatRequest, terms: Terms) -> list[dict[str, Any]]:
         """The messages, the last of them marked where the history will grow and the provider wants to be told."""
-        messages: list[dict[str, Any]] = [message._asdict() for message in request.messages]
+        given = request.messages if terms.system else without_system(request.messages)
+        messages: list[dict[str, Any]] = [message._asdict() for message in given]
         grows = not request.choices and request.json_schema is None
         if grows and self.settings.prompt_cache and _wants_cache_hints(litellm, self.settings.model):
             block = {"type": "text", "text": messages[-1]["content"], "cache_control": {"type": "ephemeral"}}
@@ -158,74 +218,49 @@ class LiteLLMModel(ChatModel):
         settings = self.settings
         if settings.api_key_env:
             return os.environ.get(settings.api_key_env)
-        if settings.api_base and _lacks_only_a_key(litellm, settings.model):
+        if settings.api_base and lacks_only_a_key(litellm, settings.model):
             return _DUMMY_KEY
         return None
 
-    def _learns(self, extras: Mapping[str, Any], error: Exception) -> bool:
-        """Whether the model rejected one of ``extras``; it is asked for less from now on."""
-        if status_of(error) not in _REJECTED:
-            return False
-        message = str(error)
-        # Many calls may be under way when the first is rejected: only what this one asked for is taken back.
-        if "top_logprobs" in extras and _NO_LOGPROBS.search(message):
-            too_many = extras["top_logprobs"] > _FEW_LOGPROBS and _OVER_LIMIT.search(message)
-            self._ask_for_logprobs(_FEW_LOGPROBS if too_many else 0)
-            return True
-        if "response_format" in extras and _NO_SCHEMA.search(message):
-            self._takes_schema = False
-            return True
-        return False
-
-    def _ask_for_logprobs(self, at_most: int) -> None:
-        self._top_logprobs = min(self._top_logprobs, at_most)
-        self.gives_probabilities = self._top_logprobs > 0
-
-    def _read(
-        self, litellm: Any, response: Any, request: ChatRequest, extras: Mapping[str, Any], latency: float
-    ) -> ChatReply:
+    def _read(self, litellm: Any, sent: _Sent, request: ChatRequest) -> ChatReply:
         """The reply in a response.
 
         Raises:
-            CallFailed: it holds none.
+            CallFailed: it holds none, or none that is of use.
         """
-        if not getattr(response, "choices", None):
-            raise CallFailed(FailureClass.MALFORMED, "the response has no choices")
-        choice = response.choices[0]
-        text, finish_reason = choice.message.content or "", choice.finish_reason or "stop"
-        probs = first_token_probs(choice, request.choices) if "top_logprobs" in extras else None
-        failure = useless(choice.message, finish_reason, bool(text.strip() or probs), request, extras)
-        # A reply of no use says nothing about what the model gives, unless our own limit cut off all of it.
-        if "top_logprobs" in extras and probs is None and (failure is None or finish_reason == "length"):
-            self._ask_for_logprobs(0)
-        usage = getattr(response, "usage", None)
-        details = getattr(usage, "prompt_tokens_details", None)
-        prompt_tokens = getattr(usage, "prompt_tokens", 0) or 0
-        completion_tokens = getattr(usage, "completion_tokens", 0) or 0
-        cached_tokens = getattr(details, "cached_tokens", 0) or 0
-        reply = ChatReply(
-            text=text,
-            finish_reason=finish_reason,
-            choice_probs=probs,
-            model=response.model or "",
-            provider=_provider(litellm, response, self.settings.model),
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
-            cached_tokens=cached_tokens,
-            cost_usd=self._cost(litellm, response, prompt_tokens, completion_tokens, cached_tokens),
-            latency_s=latency,
+        probed = "top_logprobs" in sent.asked
+        found = read_completion(sent.payload, request.choices, self.settings.thought_tags, probs=probed)
+        reply = found.reply._replace(
+            provider=_provider(litellm, sent.response, self.settings.model),
+            cost_usd=self._cost(litellm, sent.response, found.reply),
+            latency_s=sent.latency_s,
+            notices=(*sent.notices, *found.reply.notices),
         )
-        if failure:
+        if found.failure is not None:
             # It was paid for all the same.
-            raise CallFailed(failure, f"finish_reason {finish_reason}, {len(text.split())} words", None, reply)
-        return reply
+            raise CallFailed(found.failure, found.detail, None, reply)
+        own_limit = sent.asked.get("max_tokens") == 1 and "max_tokens" not in self.settings.arguments()
+        try:
+            checked = check_reply(reply, request, self.settings)
+        except CallFailed as failure:
+            if not own_limit or failure.failure is not FailureClass.TRUNCATED:
+                raise  # and a reply of no use says nothing about what the model gives
+            # The model thinks first, and our own limit cut that off; the next attempt sets none.
+            self._adopt(_NO_PROBABILITIES)
+            raise CallFailed(FailureClass.BLANK, "a thought, cut off after one token", None, failure.reply) from None
+        if found.probs is not None and found.probs.lasting:
+            self._adopt(_NO_PROBABILITIES)
+        return checked
 
-    def _cost(
-        self, litellm: Any, response: Any, prompt_tokens: int, completion_tokens: int, cached_tokens: int
-    ) -> float | None:
+    def _cost(self, litellm: Any, response: Any, reply: ChatReply) -> float | None:
         """US dollars by the user's prices, else by LiteLLM's table; None where neither has one."""
+        prompt, completion, cached = reply.prompt_tokens, reply.completion_tokens, reply.cached_tokens
+        if prompt is None or completion is None or cached is None:
+            return None
         if self.settings.input_cost_per_token is not None:
-            return _stated_price(self.settings, prompt_tokens, completion_tokens, cached_tokens)
+            return stated_price(self.settings, prompt, completion, cached)
+        if response is None:
+            return self.price(self.settings, prompt, completion)
         # The answering model's own name first: an Azure deployment's name says nothing about its price.
         for model in (None, self.settings.model):
             with suppress(Exception):
@@ -233,36 +268,16 @@ class LiteLLMModel(ChatModel):
         return None
 
 
-def _missing_key(settings: LiteLLMSettings) -> str | None:
-    """Why there is no key, where it is known which variable should hold one."""
-    name = settings.api_key_env
-    if name:
-        told = f"api_key_env names {name}, which"
-    else:
-        provider = settings.model.partition("/")[0]
-        name, prefixes = _USUAL_KEYS.get(provider, ("", ()))
-        told = name
-        # Whoever set anything of this provider's may have another way in.
-        if not name or settings.api_base or any(value and v.startswith(prefixes) for v, value in os.environ.items()):
-            return None
-    if os.environ.get(name):
-        return None
-    return f"{told} is not set: export {name}=…, or {name}_FILE=/path/to/a/file/with/it"
+def _refused(sent: _Sent) -> bool:
+    """Whether a call failed with a status that says: not like this."""
+    client_error = sent.status is not None and HTTPStatus.BAD_REQUEST <= sent.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    timed_out = sent.failure is not None and sent.failure.failure is FailureClass.TIMEOUT
+    return client_error and sent.status not in _NOT_ABOUT_EXTRAS and not timed_out
 
 
-def _stated_price(
-    settings: LiteLLMSettings, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0
-) -> float | None:
-    """US dollars by the user's own prices; None where there are none."""
-    fresh, reply, cached = (
-        settings.input_cost_per_token,
-        settings.output_cost_per_token,
-        settings.cached_cost_per_token,
-    )
-    if fresh is None or reply is None:
-        return None
-    kept = fresh if cached is None else cached
-    return (prompt_tokens - cached_tokens) * fresh + cached_tokens * kept + completion_tokens * reply
+def _extras_of(asked: Mapping[str, Any]) -> frozenset[str]:
+    """What a call asked for on top, as far as a server may choke on it."""
+    return frozenset(asked.keys() & {"top_logprobs", "response_format"} | {"messages"})
 
 
 @functools.cache
@@ -271,12 +286,6 @@ def _wants_cache_hints(litellm: Any, model: str) -> bool:
     with suppress(Exception):
         return "claude" in model.lower() and bool(litellm.utils.supports_prompt_caching(model=model))
     return False
-
-
-def _lacks_only_a_key(litellm: Any, model: str) -> bool:
-    """Whether one key is all that LiteLLM misses; clouds with identities of their own miss more, or nothing."""
-    missing = litellm.validate_environment(model)["missing_keys"]
-    return len(missing) == 1 and missing[0].endswith("_API_KEY")
 
 
 def _provider(litellm: Any, response: Any, model: str) -> str:

@@ -118,7 +118,7 @@ class LiteLLMSettings(ModelSettings):
     @property
     def longest_s(self) -> float:
         """Seconds after which a call that has not ended is given up for lost."""
-        return 2 * self.timeout  # a call may be made once more, asking for less
+        return 3 * self.timeout  # a call may be made again, asking for less; what is refused is refused at once
 
     def arguments(self) -> dict[str, Any]:
         """What LiteLLM is called with, key, messages and prices aside."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
-from oversight.elicitation import even_statement, letters_asked_for
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.prompting.elicitation import even_statement, letters_asked_for
 
 __all__ = ["RehearsalModel", "fitting", "fitting_reply"]
 

@@ -14,6 +14,7 @@ import stamina
 
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply, ChatRequest
+from oversight.models.reply import ask
 
 __all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries", "persist"]
 
@@ -28,6 +29,12 @@ OnAttempt = Callable[[int, ChatReply | None, CallFailed | None, float], None]
 _TRANSIENT_RETRIES = 4
 _TURNED_AWAY_RETRIES = 10
 """For 429: nothing is paid, and limits adapt meanwhile."""
+
+_LONGER_RETRIES = 2
+"""For a truncated reply that may have more room."""
+
+_LEAST_ROOM = 256
+"""Tokens: where neither the settings nor the reply say at what length it was cut off."""
 
 _LONGEST_BACKOFF_S = 30.0
 _LONGEST_RETRY_AFTER_S = 60.0
@@ -56,21 +63,26 @@ async def call_with_retries(
         CallFailed: the last attempt's failure.
     """
     numbers = itertools.count()
+    asked = request
 
     async def attempt() -> ChatReply:
+        nonlocal asked
         number, started = next(numbers), time.perf_counter()
         try:
-            reply = await model.chat(request)
+            reply = await ask(model, asked)
         except CallFailed as failure:
             on_attempt(number, None, failure, time.perf_counter() - started)
+            if failure.failure is FailureClass.TRUNCATED and request.truncation == "again":
+                asked = asked._replace(room=_more_room(asked, failure.reply, model.settings.completion_limit))
             raise
         on_attempt(number, reply, None, time.perf_counter() - started)
         return reply
 
-    return await persist(attempt, base_delay=base_delay)
+    truncated = _LONGER_RETRIES if request.truncation == "again" else 1
+    return await persist(attempt, base_delay=base_delay, truncated=truncated)
 
 
-async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BASE_DELAY_S) -> T:
+async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BASE_DELAY_S, truncated: int = 1) -> T:
     """What a request to a provider comes to, made again where that may help.
 
     Transient failures are retried up to four times (being turned away, ten), after a jittered exponential
@@ -80,6 +92,7 @@ async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BA
     Args:
         request: makes one attempt.
         base_delay: seconds; 0 never waits, except where the provider asks for it.
+        truncated: how often a truncated reply is asked for again.
 
     Raises:
         CallFailed: the last attempt's failure.
@@ -90,7 +103,8 @@ async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BA
         if not isinstance(error, CallFailed):
             return False
         failures[error.failure] += 1
-        if failures[error.failure] > _allowed(error.failure):
+        allowed = truncated if error.failure is FailureClass.TRUNCATED else _allowed(error.failure)
+        if failures[error.failure] > allowed:
             return False
         if error.retry_after is None:
             longest = min(_LONGEST_BACKOFF_S, base_delay * 2 ** (failures.total() - 1))
@@ -102,6 +116,12 @@ async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BA
         with attempt:
             return await request()
     raise AssertionError("stamina raises the last attempt's error")
+
+
+def _more_room(request: ChatRequest, reply: ChatReply | None, limit: int | None) -> int:
+    """Twice the tokens that a reply was cut off at."""
+    used = reply.completion_tokens if reply is not None else None
+    return 2 * max(used or 0, limit or 0, request.room or 0) or _LEAST_ROOM
 
 
 def _allowed(failure: FailureClass) -> int:

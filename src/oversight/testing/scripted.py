@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from oversight.errors import CallFailed
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
@@ -22,12 +23,18 @@ class ScriptedModel(ChatModel):
         replies: what to answer, in order.
         belief: how beliefs are elicited from it, as in an experiment file.
         then: what to answer once the queue is empty, instead of a fitting reply.
+        settings: other settings of a model (`oversight.models.base.ModelSettings`).
     """
 
     def __init__(
-        self, replies: Iterable[Scripted] = (), *, belief: str = "logprob", then: Scripted | None = None
+        self,
+        replies: Iterable[Scripted] = (),
+        *,
+        belief: str = "logprob",
+        then: Scripted | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(ModelSettings(model="scripted", belief=belief))
+        super().__init__(ModelSettings(model="scripted", belief=belief, **settings))
         self.requests: list[ChatRequest] = []
         self._queue = deque(replies)
         self._then = then
