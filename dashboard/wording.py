@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from .untrusted import one_line
 
-__all__ = ["ago", "duration", "failure", "money", "run", "share"]
+__all__ = ["ago", "count", "duration", "failure", "money", "run", "share"]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _TENTH, _SHORT = 0.05, 3
@@ -45,6 +45,11 @@ def money(usd: float | None) -> str:
     if usd is None:
         return "unknown"
     return f"${usd:,.2f}" if usd >= _CENT or usd == 0 else f"${usd:.4f}"
+
+
+def count(number: int | None) -> str:
+    """A count, as of tokens."""
+    return "unknown" if number is None else f"{number:,}"
 
 
 def run(run_id: str, name: str) -> str:

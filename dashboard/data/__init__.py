@@ -32,6 +32,7 @@ from .results import (
     round_rows,
     stamp,
     swept,
+    truncation_rows,
     verdict_table,
 )
 from .runs import ArmRow, RunRow, arm_rows, run_names, run_rows
@@ -92,5 +93,6 @@ __all__ = [
     "store",
     "swept",
     "transcript",
+    "truncation_rows",
     "verdict_table",
 ]

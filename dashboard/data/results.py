@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from oversight.analysis.faults import Fault, faults
+from oversight.analysis.faults import Fault, Truncation, faults, truncations
 from oversight.analysis.optimised import OptimisedRow, Sweep, optimised, sweeps
 from oversight.analysis.process import ProcessRow, process
 from oversight.analysis.report import ReportRow, Unit, report
@@ -36,6 +36,7 @@ __all__ = [
     "round_rows",
     "stamp",
     "swept",
+    "truncation_rows",
     "verdict_table",
 ]
 
@@ -123,6 +124,12 @@ def failure_counts(at: Stamp) -> pd.DataFrame:
 def fault_rows(at: Stamp) -> list[Fault]:
     """Failed calls by whose they were, as the report has them."""
     return faults(store(), [at.run])
+
+
+@cached
+def truncation_rows(at: Stamp) -> list[Truncation]:
+    """Texts that were kept although they were cut off, by whose they were, as the report has them."""
+    return truncations(store(), [at.run])
 
 
 @cached

@@ -74,6 +74,9 @@ def table(rows: Sequence[ReportRow]) -> None:
         "Brier": column.NumberColumn(format="%.3f", width=58, help="0 best; 0.25: an even split of two"),
         "log score": column.NumberColumn(format="%.3f", width=72, help="mean log2 of the right answer's probability"),
         "ECE": column.NumberColumn(format="%.3f", width=58, help="expected calibration error, 10 bins of equal width"),
+        "label mass": column.NumberColumn(
+            format="%.3f", width=72, help="median token probability on the answers' labels"
+        ),
         "abstained": column.NumberColumn(format="localized", width=78),
         "cost": column.TextColumn(alignment="right", width=72),
         **dict.fromkeys(("n", "void", "failed", "calls"), column.NumberColumn(format="localized", width=54)),
@@ -99,6 +102,7 @@ def _cells(row: ReportRow, label: str) -> dict[str, object]:
         "Brier": row.brier,
         "log score": row.log_score,
         "ECE": row.ece,
+        "label mass": row.label_mass,
         "abstained": row.n_abstained,
         "void": row.n_void,
         "failed": row.n_failed,

@@ -17,11 +17,11 @@ __all__ = ["Use", "show", "use_of"]
 
 
 class Use(NamedTuple):
-    """What the axis counts, and why it is not money if it is not."""
+    """What the axis counts, and why it is not money if it is not; None of a row of which it is unknown."""
 
     axis: str
     why: str
-    of: list[float]
+    of: list[float | None]
 
 
 def use_of(rows: Sequence[ReportRow]) -> Use | None:
@@ -30,14 +30,24 @@ def use_of(rows: Sequence[ReportRow]) -> Use | None:
     costs = [row.cost_usd for row in rows]
     known = [cost for cost in costs if cost is not None]
     if len(known) == len(costs) and any(known):
-        each = [cost / n for cost, n in zip(known, tried, strict=True)]
+        each: list[float | None] = [cost / n for cost, n in zip(known, tried, strict=True)]
         return Use("US dollars an episode", "What failed attempts cost is part of it.", each)
-    tokens = [row.prompt_tokens + row.completion_tokens for row in rows]
+    tokens = [_tokens(row) for row in rows]
     if not any(tokens):
         return None
     reason = "every price is zero" if len(known) == len(costs) else "the price of some calls is not known"
     why = f"Tokens, because {reason}; those of failed attempts are part of it."
-    return Use("tokens an episode, read and written", why, [n / m for n, m in zip(tokens, tried, strict=True)])
+    if None in tokens:
+        why += " Rows with a count that is not known are left out."
+    each = [None if n is None else n / m for n, m in zip(tokens, tried, strict=True)]
+    return Use("tokens an episode, read and written", why, each)
+
+
+def _tokens(row: ReportRow) -> int | None:
+    """Tokens read and written; None if they are unknown."""
+    if row.prompt_tokens is None or row.completion_tokens is None:
+        return None
+    return row.prompt_tokens + row.completion_tokens
 
 
 def show(rows: Sequence[ReportRow]) -> None:
@@ -61,6 +71,7 @@ def show(rows: Sequence[ReportRow]) -> None:
                 "interval": row.interval,
             }
             for row, label, each in zip(rows, figure.short(figure.labels_of(rows)), use.of, strict=True)
+            if each is not None
         ]
     )
     note = f"{use.why} Intervals: 95 %, {figure.methods(frame['interval'])}."

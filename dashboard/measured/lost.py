@@ -1,4 +1,4 @@
-"""What the accuracies do not rest on: what failed, was void, or is still to come."""
+"""What the accuracies do not rest on: what failed, was void, or is still to come; and what was cut off."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def show(at: Stamp, rows: Sequence[ReportRow]) -> None:
             links.link("transcripts", "Read those whose judge abstained", run=at.run, verdict="abstained")
     _failures(data.failure_counts(at))
     _faults(at)
+    _truncations(at)
 
 
 def _balance(rows: Sequence[ReportRow]) -> None:
@@ -100,4 +101,21 @@ def _faults(at: Stamp) -> None:
     st.caption(
         "Honest and dishonest: seats that argued the right answer, and another. Most failed calls were made again. "
         "Failures that fall on one side more than on the other bias what is left."
+    )
+
+
+def _truncations(at: Stamp) -> None:
+    """Texts that were kept although they were cut off, by side."""
+    found = data.truncation_rows(at)
+    if not found:
+        return
+    untrusted.show([untrusted.Box("heading", ("Texts that a token limit cut off, by whose they are",))], key="cut-off")
+    column = st.column_config
+    untrusted.table(
+        pd.DataFrame(found).drop(columns="run"),
+        key="cut-off-table",
+        column_config={name: column.NumberColumn(format="localized", width=120) for name in ("texts", "episodes")},
+    )
+    st.caption(
+        "They were kept up to their last whole sentence. More of them on one side than on the other bias verdicts."
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from oversight.store import Transcript
-from oversight.transcript import PROTOCOL, Message, chat_history
+from oversight.transcript import PROTOCOL, Kind, Message, chat_history
 
 from .. import links, untrusted, wording
 from ..palette import NEUTRAL
@@ -18,7 +18,11 @@ __all__ = ["calls", "prompts"]
 
 def prompts(transcript: Transcript) -> None:
     """Choose a seat and one of its moments, and read what it was sent then."""
-    written = [(place, m) for place, m in enumerate(transcript.messages) if m.author != PROTOCOL]
+    written = [
+        (place, m)
+        for place, m in enumerate(transcript.messages)
+        if m.author != PROTOCOL and m.kind is not Kind.REASONING  # the reply after it answers the same prompt
+    ]
     seats = list(dict.fromkeys(message.author for _, message in written))
     told = [s for m in transcript.messages for s in m.audience or () if s not in seats]
     seats += list(dict.fromkeys(told))
@@ -93,3 +97,5 @@ def calls(transcript: Transcript) -> None:
     st.caption(
         "Prompt, cached and reply are tokens. Kept and shared calls were paid for by another attempt or episode."
     )
+    if any(None in (call.prompt_tokens, call.cached_tokens, call.completion_tokens) for call in transcript.calls):
+        st.caption("An empty cell is a count that is not known.")

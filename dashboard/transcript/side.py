@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -83,7 +83,8 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     calls = [call for call in transcript.calls if call.origin.value != "kept"]
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
-    tokens = f"{sum(c.prompt_tokens for c in calls):,} + {sum(c.completion_tokens for c in calls):,}"
+    read, written = _total([c.prompt_tokens for c in calls]), _total([c.completion_tokens for c in calls])
+    tokens = "unknown" if read is written is None else f"{wording.count(read)} + {wording.count(written)}"
     # Of what others published nobody may have written down the calls, which is not the same as none.
     recorded = bool(calls) or not transcript.spec.imported
     facts = {
@@ -98,6 +99,12 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     }
     rows = [Box("fact", (Box("faint", (name,)), Box("prose", (value,)))) for name, value in facts.items()]
     untrusted.show([Box("heading", ("What it took",)), Box("factlist", tuple(rows))], key=f"facts{key}")
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    """The sum; None if one of them is unknown."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _options(options: Mapping[str, object]) -> str:

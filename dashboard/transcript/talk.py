@@ -25,7 +25,7 @@ _AT_ONCE = 150
 
 
 def show(transcript: Transcript, *, key: str = "") -> None:
-    """Show it; where a tree or steps are drawn, the forms they were made from are folded away.
+    """Show it; where a tree or steps are drawn, the forms they were made from are folded away, with their reasoning.
 
     Args:
         transcript: what to show.
@@ -33,18 +33,21 @@ def show(transcript: Transcript, *, key: str = "") -> None:
     """
     drawn = bool(noted(transcript, "node") or noted(transcript, "step"))
     spoken = [(place, message) for place, message in enumerate(transcript.messages) if message.kind not in _TOLD]
-    folded = [each for each in spoken if drawn and each[1].kind in _WORKINGS]
+    replies = {place: transcript.messages[reply] for place, reply in transcript.reasoned.items()}
+    folded = [(place, m) for place, m in spoken if drawn and replies.get(place, m).kind in _WORKINGS]
     open_ = [each for each in spoken if each not in folded] if folded else spoken
     calls = _calls(transcript)
     seats = colours(transcript)
 
-    def box(message: Message) -> Box:
+    def box(place: int, message: Message) -> Box:
+        if message.kind is Kind.REASONING:
+            return _reasoning(message, replies.get(place, message), seats)
         return _message(transcript, message, calls, seats)
 
-    boxes = [box(message) for _, message in _page(open_, f"said{key}")]
+    boxes = [box(*each) for each in _page(open_, f"said{key}")]
     if folded:
-        first = f"{len(folded):,} forms, drafts and disclosed parts that the above was made from"
-        boxes.append(Box("fold", (first, *(box(message) for _, message in folded[:_AT_ONCE]))))
+        first = f"{len(folded):,} forms, drafts, disclosed parts and reasoning that the above was made from"
+        boxes.append(Box("fold", (first, *(box(*each) for each in folded[:_AT_ONCE]))))
     if not boxes:
         boxes = [Box("faint", ("Nobody said anything.",))]
     untrusted.show(boxes, key=f"talk{key}")
@@ -85,8 +88,8 @@ def _message(
     else:
         quotes = [quote.model_dump() for quote in message.quotes]
         body.append(Box("body", untrusted.quoted(message.text, quotes, opening="“", closing="”")))
-    if message.words_cut:
-        body.append(Box("faint", (f"{message.words_cut:,} words beyond the limit were cut",)))
+    if cut := _cut(message):
+        body.append(Box("faint", (cut,)))
     if made:
         body.append(_call(made))
     colour = seats.get(message.author)
@@ -97,6 +100,21 @@ def _message(
         )
         return Box("fold", (title, Box("turn-quiet", tuple(body), colour)))
     return Box("turn-quiet" if message.belief is not None else "turn", tuple(body), colour)
+
+
+def _reasoning(message: Message, reply: Message, seats: dict[str, str]) -> Box:
+    """What a model wrote for itself before a reply: folded, apart from what was said."""
+    line = f"reasoning of {message.author}{_turn(reply)} ({len(message.text.split()):,} words)"
+    title = Box("row", (Box("private", ("no seat reads it",)), Box("line", (line,))))
+    return Box("fold", (title, Box("turn-quiet", (Box("body", (message.text,)),), seats.get(message.author))))
+
+
+def _cut(message: Message) -> str:
+    """What a message lacks of what its model wrote."""
+    if message.truncated:
+        left_out = f"; {message.words_cut:,} words were left out" if message.words_cut else ""
+        return f"cut off by a token limit{left_out}"
+    return f"{message.words_cut:,} words beyond the limit were cut" if message.words_cut else ""
 
 
 def _is_private(message: Message) -> bool:
@@ -135,7 +153,8 @@ def _call(made: Sequence[CallRecord]) -> Box:
     lines = [
         f"{call.model}"
         + (f" (answered as {call.resolved_model})" if call.resolved_model not in ("", call.model) else "")
-        + f"  ·  {call.prompt_tokens:,} + {call.completion_tokens:,} tokens, {call.cached_tokens:,} cached"
+        + f"  ·  {wording.count(call.prompt_tokens)} + {wording.count(call.completion_tokens)} tokens"
+        + f", {wording.count(call.cached_tokens)} cached"
         + f"  ·  {wording.money(call.cost_usd)}  ·  {call.latency_s:.2f} s  ·  "
         + (wording.failure(call.failure) if call.failure else call.finish_reason)
         + (f"  ·  {call.origin.value} for another attempt" if call.origin.value != "made" else "")

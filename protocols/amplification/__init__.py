@@ -214,9 +214,9 @@ def _shown(parts: Sequence[Node]) -> list[dict[str, Any]]:
 
 
 def _taken(episode: Episode) -> tuple[int, int]:
-    """Calls that brought something usable so far, and their tokens."""
+    """Calls that brought something usable so far, and their tokens; a count that is not known adds none."""
     used = [call for call in episode.calls if call.failure is None]
-    return len(used), sum(call.prompt_tokens + call.completion_tokens for call in used)
+    return len(used), sum((call.prompt_tokens or 0) + (call.completion_tokens or 0) for call in used)
 
 
 def _note(episode: Episode, node: Node) -> Annotation:
@@ -225,6 +225,8 @@ def _note(episode: Episode, node: Node) -> Annotation:
     calls = [call for call in episode.calls if call.seat in node.seats]
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
+    counts = [count for call in calls for count in (call.prompt_tokens, call.completion_tokens)]
+    counted = [count for count in counts if count is not None]
     return Annotation(
         kind="node",
         data={
@@ -238,7 +240,7 @@ def _note(episode: Episode, node: Node) -> Annotation:
             "by": source.assistant.name if source.assistant else None,
             "agreed": source.agreed,
             "calls": len(calls),
-            "tokens": sum(call.prompt_tokens + call.completion_tokens for call in calls),
+            "tokens": sum(counted) if len(counted) == len(counts) else None,
             "cost_usd": math.fsum(known) if len(known) == len(costs) else None,
         },
     )

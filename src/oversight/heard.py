@@ -18,8 +18,8 @@ class Heard(NamedTuple):
     Attributes:
         seat: the judge's.
         asked: the request that it answered with its verdict; None in a transcript that was not made here.
-        messages: everybody's, without the judge's private replies and what the protocol asked for them; who
-            may see which of them is for `visible_to` to say.
+        messages: everybody's, without the judge's private replies, what the protocol asked for them, and what any
+            model reasoned; who may see which of them is for `visible_to` to say.
     """
 
     seat: str
@@ -33,6 +33,8 @@ def heard_by_judge(messages: Sequence[Message]) -> Heard:
     Raises:
         ValueError: no seat decided.
     """
+    # Reasoning answers no request and is in no seat's view: it goes first, so that nothing else goes with it.
+    messages = [message for message in messages if message.kind is not Kind.REASONING]
     place = max(idx for idx, message in enumerate(messages) if message.kind is Kind.VERDICT)
     seat = messages[place].author
     asked = max((idx for idx in range(place) if _asks(messages[idx], seat)), default=None)

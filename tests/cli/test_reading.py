@@ -56,7 +56,12 @@ def test_report_json_has_what_was_promised(seen: Seen) -> None:
         assert row["log_score"] <= 0
         assert 0 <= row["ece"] <= 1
         assert row["cost_usd"] == 0
+        assert (row["label_mass"], row["truncated"]) == (pytest.approx(1), {})
     assert [row["strong"] for row in rows] == [None, *["embedded/pixel-debater"] * 2, "./loud.py:Loud"]
+
+
+def test_report_says_how_much_of_the_token_probability_lay_on_the_labels(seen: Seen) -> None:
+    assert "Token probability on the answers' labels, median: 1.000.\n" in seen.report().out
 
 
 def test_report_csv_and_markdown_say_the_same(seen: Seen) -> None:

@@ -60,10 +60,11 @@ def prompt(request: ChatRequest) -> str:
 
 
 class MarkedModel(ChatModel):
-    """Says something different each time, after letting others go first a random number of times."""
+    """Says something different each time, after letting others go first a random number of times; may reason before."""
 
-    def __init__(self, rng: random.Random | None = None) -> None:
+    def __init__(self, rng: random.Random | None = None, *, reasons: bool = False) -> None:
         super().__init__(ModelSettings(model="marked"))
+        self._reasons = reasons
         self.sent: list[tuple[ChatRequest, str]] = []
         self._rng = rng
 
@@ -73,7 +74,8 @@ class MarkedModel(ChatModel):
         if self._rng is not None:
             for _ in range(self._rng.randrange(6)):
                 await asyncio.sleep(0)
-        return fitting_reply(request, mark)
+        reply = fitting_reply(request, mark)
+        return reply._replace(thought=f"reasoned before {reply.text}") if self._reasons else reply
 
     def requests(self, seat: str) -> list[ChatRequest]:
         """What one seat sent, in order."""

@@ -81,6 +81,21 @@ def test_private_reasoning_handed_to_the_opponent_is_found() -> None:
         check(Leaky, tell="Your opponent thought: {{ notes }}")
 
 
+@pytest.mark.parametrize("reader", ["judge", "debater_a", "debater_b"])
+def test_what_a_model_reasoned_handed_to_any_seat_is_found_its_own_included(reader: str) -> None:
+    class Leaky(Bad):
+        """A seat is told what debater_a's model reasoned before it spoke."""
+
+        async def play(self, episode: Episode, judge: Seat, one: Seat, two: Seat) -> Verdict:
+            await one.speak("argue", turn=0)
+            (reasoned,) = [m for m in episode.messages if m.kind is Kind.REASONING and m.author == one.name]
+            await {seat.name: seat for seat in (judge, one, two)}[reader].speak("tell", turn=1, notes=reasoned.text)
+            return await judge.decide()
+
+    with pytest.raises(LeakFound, match=f"{reader} was sent what a model reasoned for itself: reason-debater_a-0-end"):
+        check(Leaky, tell="Somebody reasoned: {{ notes }}")
+
+
 def test_a_message_for_one_seat_handed_to_another_is_found() -> None:
     class Leaky(Bad):
         """What was said to the judge alone reaches the opponent."""

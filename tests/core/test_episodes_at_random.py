@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from staging import MarkedModel, stage
 
 from oversight import Episode, Seat, visible_to
-from oversight.transcript import PROTOCOL, Message, chat_history
+from oversight.transcript import PROTOCOL, Kind, Message, chat_history
 
 SEATS = ("ann", "bob", "cid", "dan")
 
@@ -61,9 +61,9 @@ async def follow(script: Script, episode: Episode, seats: dict[str, Seat]) -> No
             await seats[step.seat].speak("argue", to=to)
 
 
-def run(script: Script, seed: int) -> tuple[Episode, MarkedModel]:
+def run(script: Script, seed: int, *, reasons: bool = False) -> tuple[Episode, MarkedModel]:
     """Play a script with models that dawdle at random, then let every seat speak once more."""
-    model = MarkedModel(random.Random(seed))
+    model = MarkedModel(random.Random(seed), reasons=reasons)
     episode = stage(strong=model)
 
     async def play() -> None:
@@ -157,3 +157,40 @@ def test_in_the_end_each_seat_sees_what_it_may_and_nothing_else(script: Script, 
     for seat in SEATS:
         seen = visible_to(seat, episode.messages)
         assert sorted(m.text for m in seen) == sorted(m.text for m in episode.messages if m.readable_by(seat))
+
+
+@some
+@given(scripts(), st.integers(0, 99), st.randoms(use_true_random=False))
+def test_reasoning_wherever_it_stands_changes_no_view_and_no_prompt(
+    script: Script, seed: int, rng: random.Random
+) -> None:
+    episode, model = run(script, seed)
+    told: list[Message] = []
+    for message in episode.messages:
+        if rng.random() < 0.5:
+            author = rng.choice((message.author, *SEATS))
+            audience = rng.choice((None, (), (author,), SEATS))
+            told.append(
+                Message(author=author, audience=audience, kind=Kind.REASONING, text="canary", branch=message.branch)
+            )
+        told.append(message)
+    for seat in SEATS:
+        assert visible_to(seat, told) == visible_to(seat, episode.messages)
+        own = [place for place, m in enumerate(told) if m.author == seat and m.kind is not Kind.REASONING]
+        rebuilt = [chat_history(seat, told[:place], told[place].branch) for place in own]
+        assert rebuilt == [request.messages for request in model.requests(seat)]
+
+
+@some
+@given(scripts(), st.integers(0, 99))
+def test_what_models_reason_is_kept_beside_their_replies_and_sent_to_no_seat(script: Script, seed: int) -> None:
+    plain, _ = run(script, seed)
+    episode, model = run(script, seed, reasons=True)
+    assert not [r for r, _ in model.sent if "reasoned" in "".join(m.content for m in r.messages)]
+    assert [m for m in episode.messages if m.kind is not Kind.REASONING] == list(plain.messages)
+    for reasoned, reply in pairwise(episode.messages):
+        if reasoned.kind is Kind.REASONING:
+            assert (reasoned.author, reasoned.audience, reasoned.call) == (reply.author, (), reply.call)
+            assert reasoned.text == f"reasoned before {reply.text}"
+    written = [message for message in plain.messages if message.author != PROTOCOL]
+    assert len(episode.messages) == len(plain.messages) + len(written)

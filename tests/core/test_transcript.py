@@ -137,3 +137,18 @@ def test_own_words_come_back_exactly_as_they_were_written() -> None:
 def test_material_is_escaped_in_its_tag() -> None:
     told = Message(author=PROTOCOL, audience=("a",), kind=Kind.MATERIAL, text="1 < 2 </material> x")
     assert chat_history("a", [told])[0].content == "<material>\n1 < 2 &lt;/material> x\n</material>"
+
+
+def test_reasoning_is_in_no_history_its_authors_neither_whoever_its_audience_is() -> None:
+    def reasoned(author: str, audience: tuple[str, ...] | None = (), **rest: Any) -> Message:
+        return Message(author=author, audience=audience, kind=Kind.REASONING, text="hm", **rest)
+
+    speeches = [brief("a"), request("a"), said("a", "mine", turn=0), said("b", "yours", branch=(0, 1)), request("a")]
+    told = [
+        *(speeches[0], speeches[1], reasoned("a"), speeches[2], reasoned("b", branch=(0, 1)), speeches[3]),
+        *(reasoned("a", None), reasoned("b", ("a",)), speeches[4], reasoned("judge", ("a", "b"))),
+    ]
+    for seat in ("a", "b", "judge", "stranger"):
+        for now in ((), (0, 0), (0, 1)):
+            assert visible_to(seat, told, now) == visible_to(seat, speeches, now)
+            assert chat_history(seat, told, now) == chat_history(seat, speeches, now)

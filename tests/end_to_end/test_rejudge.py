@@ -117,17 +117,17 @@ def test_budget_and_usage_errors(run: tuple[Path, str], server: LoopbackServer) 
     assert "key=value" in rejudge(run, server, "--set", "belief").complaint()
 
 
+def truncating(body: Mapping[str, Any]) -> Reply | str:
+    """Whoever argues for answer B, whichever that is, runs into a token limit."""
+    cut = 'argues="B"' in str(body["messages"][0]["content"])
+    return Reply("So it is. And so it is that", "length") if cut else answer(body)
+
+
 def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, server: LoopbackServer) -> None:
     """A peer's truncations fell on one side in 27 cases of 32, and its filter made that a result."""
-    wrong = 'argues="B"'  # whichever answer stands there
-
-    def truncating(body: Mapping[str, Any]) -> Reply | str:
-        cut = wrong in str(body["messages"][0]["content"])
-        return Reply("And so it is that", "length") if cut else answer(body)
-
     server.responder = truncating
-    store = tmp_path / "store"
-    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store)
+    store, failing = tmp_path / "store", ("--set", "models.strong.truncated=fail")
+    ran = here("run", lay_out(tmp_path, server), *failing, "--engine", "local", "--store", store)
     assert ran.code == 1
     found = rows(store, "SELECT arm, failure, side, calls, attempts_failed FROM faults ORDER BY ALL")
     assert {row["failure"] for row in found} == {"truncated"}
@@ -138,3 +138,25 @@ def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, serv
     assert sum(row["attempts_failed"] for row in consultancy) == 4
     assert "Failed calls, by the side" in ran.out
     assert "dishonest" in here("report", "--store", store).out
+    assert rows(store, "SELECT * FROM truncations") == []
+
+
+def test_texts_that_were_kept_although_they_were_cut_off_are_reported_by_side(
+    tmp_path: Path, server: LoopbackServer
+) -> None:
+    server.responder = truncating
+    store = tmp_path / "store"
+    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store)
+    assert ran.code == 0, ran
+    found = rows(store, "SELECT arm, side, messages, episodes FROM truncations ORDER BY arm, side")
+    # In every debate, and in every other consultancy, a seat argues for B, which is right for half of the questions.
+    assert {(row["arm"], row["side"]): row["episodes"] for row in found} == {
+        (arm, side): n // 4 if arm == "consultancy" else n // 2
+        for arm, n in EPISODES.items()
+        if arm != "direct"
+        for side in ("honest", "dishonest")
+    }
+    assert "Texts that a token limit cut off" in ran.out
+    texts = rows(store, "SELECT text FROM messages WHERE truncated")
+    assert {row["text"] for row in texts} == {"So it is."}
+    assert rows(store, "SELECT * FROM faults") == []

@@ -27,7 +27,8 @@ RUN = "run-1"
 MATERIAL = "HIDDEN-MATERIAL: the mill was built in 1871."
 SECRETS = (
     *("HIDDEN-MATERIAL", "HIDDEN-THOUGHT", "HIDDEN-BRIEF", "HIDDEN-JUDGE-NOTE", "HIDDEN-BELIEF", "HIDDEN-VERDICT"),
-    *("HIDDEN-REQUEST", "0.8317", "0.1683", "0.9173", "hidden-model-judge", "hidden-arm", "hidden-protocol"),
+    *("HIDDEN-REASONING", "HIDDEN-REQUEST", "0.8317", "0.1683", "0.9173", "hidden-model-judge", "hidden-arm"),
+    "hidden-protocol",
 )
 """What nobody may see before a verdict: private words, the model judge's name and beliefs, the arm, the protocol."""
 
@@ -100,6 +101,7 @@ def debate(spec: EpisodeSpec, *, rounds: int = 2, hostile: bool = False) -> Epis
             words += HOSTILE if hostile else ""
             said += [
                 Message(author=seat, audience=(), kind=Kind.THOUGHT, text="HIDDEN-THOUGHT", turn=turn),
+                _reasoning(seat),
                 Message(
                     author=seat,
                     audience=None,
@@ -112,16 +114,19 @@ def debate(spec: EpisodeSpec, *, rounds: int = 2, hostile: bool = False) -> Epis
             ]
         said += [
             Message(author=PROTOCOL, audience=("judge",), kind=Kind.REQUEST, text="HIDDEN-REQUEST", turn=turn),
+            _reasoning("judge"),
             Message(author="judge", audience=(), kind=Kind.BELIEF, text="HIDDEN-BELIEF", turn=turn, belief=held),
         ]
         if turn < rounds - 1:
             said += [
                 Message(author=PROTOCOL, audience=("judge",), kind=Kind.REQUEST, text="Ask now.", turn=turn),
+                _reasoning("judge"),
                 Message(author="judge", audience=None, kind=Kind.SPEECH, text=f"A question after {turn}?", turn=turn),
             ]
     said += [
         Message(author="judge", audience=(), kind=Kind.THOUGHT, text="HIDDEN-JUDGE-NOTE"),
         Message(author=PROTOCOL, audience=("judge",), kind=Kind.REQUEST, text="Decide now."),
+        _reasoning("judge"),
         Message(author="judge", audience=(), kind=Kind.VERDICT, text="HIDDEN-VERDICT", belief=final),
     ]
     return EpisodeOutcome(
@@ -135,6 +140,10 @@ def debate(spec: EpisodeSpec, *, rounds: int = 2, hostile: bool = False) -> Epis
         sides=tuple(Side(seat=seat, argues=place) for seat, place in zip("ab", spec.assignment, strict=False)),
         verdict=Verdict(belief=final),
     )
+
+
+def _reasoning(seat: str) -> Message:
+    return Message(author=seat, audience=(), kind=Kind.REASONING, text="HIDDEN-REASONING")
 
 
 STEPS = ("2 + 3 = 5", "5 + 1 = 7", "so it is 7")

@@ -11,7 +11,7 @@ from oversight.heard import heard_by_judge
 from oversight.human.hearing import hearing
 from oversight.markup import escape
 from oversight.store import open_store
-from oversight.transcript import chat_history
+from oversight.transcript import Kind, chat_history
 
 from . import staging
 
@@ -52,6 +52,19 @@ def test_turns_are_told_apart_and_the_judges_question_opens_the_turn_that_answer
     assert (found.instructions, found.asked, found.material) == ("You judge a debate.", "Decide now.", None)
     assert [quote.verified for quote in found.parts[0][0].quotes] == [True, False]
     assert [len(part) for part in found.at_the_end().parts] == [5]
+
+
+def test_reasoning_costs_whoever_judges_again_no_request(tmp_path: Path) -> None:
+    messages = open_store(staging.lay_out(tmp_path, 1)).transcript("e0").messages
+    assert heard_by_judge(messages) == heard_by_judge([m for m in messages if m.kind is not Kind.REASONING])
+    # A judge who reasoned before each of its replies, one of them private.
+    place = next(place for place, message in enumerate(messages) if message.text == "HIDDEN-JUDGE-NOTE")
+    heard = heard_by_judge([*messages[:place], *messages[place + 1 :]])
+    assert all(message.kind is not Kind.REASONING for message in heard.messages)
+    history = chat_history(heard.seat, heard.messages)
+    assert [part.role for part in history] == ["system", "user", "assistant", "user"]
+    assert history[1].content.endswith("Ask now.")
+    assert "HIDDEN" not in "".join(part.content for part in history)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -204,7 +204,31 @@ def test_calls_cost_what_the_source_says(tmp_path: Path) -> None:
     ]
     store, _ = brought(tmp_path, line(calls=calls))
     (row,) = report(store)
-    assert (row.calls, row.cost_usd, row.prompt_tokens) == (2, 0.75, 100)
+    assert (row.calls, row.cost_usd, row.prompt_tokens, row.cached_share) == (2, 0.75, None, None)
+
+
+def test_tokens_that_a_source_does_not_know_are_unknown_and_not_none(tmp_path: Path) -> None:
+    full = {"seat": "judge", "model": "gpt-4", "prompt_tokens": 100, "completion_tokens": 5, "cached_tokens": 40}
+    for name, calls in (("bare", []), ("full", [full]), ("half", [full, {"seat": "bob", "model": "claude"}])):
+        (tmp_path / name).mkdir()
+        store, _ = brought(tmp_path / name, line(calls=calls))
+        (row,) = report(store)
+        known = (100, 5, 0.4) if name == "full" else (None, None, None)
+        assert (row.prompt_tokens, row.completion_tokens, row.cached_share) == known, name
+
+
+def test_what_a_model_reasoned_is_stored_as_such_and_read_by_no_seat(tmp_path: Path) -> None:
+    reasoned = {"author": "alice", "text": "hm", "kind": "reasoning"}
+    store, _ = brought(tmp_path, line(messages=[reasoned, {"author": "alice", "text": "Ben did.", "turn": 0}]))
+    found = only(store)
+    (message,) = [message for message in found.messages if message.kind is Kind.REASONING]
+    assert (message.author, message.audience, message.text) == ("alice", (), "hm")
+    assert all(message not in visible_to(seat, found.messages) for seat in ("alice", "bob", "judge"))
+
+
+def test_reasoning_that_others_read_is_refused(tmp_path: Path) -> None:
+    reasoned = {"author": "alice", "text": "hm", "kind": "reasoning", "turn": 0, "to": ["judge"]}
+    assert "messages.0.to: nobody but its model reads a reasoning" in refused(tmp_path, line(messages=[reasoned]))
 
 
 def test_what_else_there_is_is_kept(tmp_path: Path) -> None:

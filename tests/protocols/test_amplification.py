@@ -418,6 +418,15 @@ def test_replies_that_could_not_be_read_leave_the_tokens_to_the_others() -> None
     assert Counter(how(ran).values()) == {"decomposed": 2, "leaf": 3, "budget": 2}
 
 
+def test_tokens_that_are_not_known_use_up_nothing_and_are_unknown_of_their_node_alone() -> None:
+    def unknown(request: ChatRequest) -> ChatReply:
+        return charged(answering, 100)(request)._replace(prompt_tokens=None)
+
+    ran = amplify(overseer=charged(dividing(FLAT), 100), strong=unknown, tokens=700)
+    assert how(ran) == {"0": "decomposed", "1": "leaf", "2": "leaf", "3": "leaf"}
+    assert {name: note["tokens"] for name, note in nodes(ran).items()} == {"0": 200, "1": None, "2": None, "3": None}
+
+
 def test_once_the_tokens_are_used_up_nothing_but_the_verdict_is_asked() -> None:
     ran = amplify(**charging(100), tokens=100)
     assert how(ran) == {"0": "decomposed", "1": "unanswered", "2": "unanswered", "3": "unanswered"}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.models.base import CallRecord
@@ -10,6 +14,7 @@ from oversight.question import Answer, Item, Question
 from oversight.quotes import find_quotes
 from oversight.record import EpisodeOutcome, EpisodeSpec, Side
 from oversight.store import RunRow
+from oversight.store.access import DATABASE
 from oversight.transcript import PROTOCOL, Kind, Message
 from oversight.verdict import Annotation, Verdict
 
@@ -157,3 +162,24 @@ def failed(spec: EpisodeSpec, calls: tuple[CallRecord, ...] = ()) -> EpisodeOutc
         failure="refused",
         detail="it said no",
     )
+
+
+def copy_as_version(version: int, new: Path, old: Path) -> None:
+    """Copy the store ``new`` into a store ``old`` of an earlier schema; columns that it lacks are left out."""
+    old.mkdir()
+    folder = files("oversight.store") / "migrations"
+    scripts = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    with duckdb.connect(old / DATABASE) as con:
+        con.execute("CREATE TABLE schema_version (version INTEGER, applied_at TIMESTAMPTZ)")
+        for number, script in enumerate(scripts[:version], 1):
+            con.execute(script.read_text())
+            con.execute("INSERT INTO schema_version VALUES (?, now())", [number])
+        con.execute(f"ATTACH '{new / DATABASE}' AS new (READ_ONLY)")
+        tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name <> 'new'").fetchall()
+        for (table,) in tables:
+            columns, known = (
+                [name for name, *_ in con.execute(f"DESCRIBE {place}{table}").fetchall()] for place in ("", "new.")
+            )
+            listed = ", ".join(f'"{name}"' for name in columns if name in known)
+            if table != "schema_version":
+                con.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM new.{table}")

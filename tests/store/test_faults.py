@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -319,17 +318,7 @@ def old_and_new(tmp_path: Path) -> tuple[Path, Path]:
         writer.plan("r1", [(0, spec) for spec in specs], [("cats", item) for item in items])
         writer.write("r1", list(zip(specs, outcomes, strict=True)))
         writer.event("r1", "finished", {"judged": 3})
-    old.mkdir()
-    first = (files("oversight.store") / "migrations" / "0001_initial.sql").read_text()
-    with duckdb.connect(old / DATABASE) as con:
-        con.execute("CREATE TABLE schema_version (version INTEGER, applied_at TIMESTAMPTZ)")
-        con.execute(first)
-        con.execute("INSERT INTO schema_version VALUES (1, now())")
-        con.execute(f"ATTACH '{new / DATABASE}' AS new (READ_ONLY)")
-        for table in TABLES:
-            columns = [name for name, *_ in con.execute(f"DESCRIBE {table}").fetchall()]
-            listed = ", ".join(f'"{name}"' for name in columns)
-            con.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM new.{table}")
+    samples.copy_as_version(1, new, old)
     return old, new
 
 

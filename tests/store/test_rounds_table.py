@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +74,7 @@ def of_schema_3(tmp_path: Path) -> Path:
         writer.begin(samples.run())
         writer.plan("r1", [(0, spec)], [("cats", item)])
         writer.write("r1", [(spec, samples.judged(spec, (0.75, 0.25)))])
-    old.mkdir()
-    migrations = sorted(
-        (file for file in (files("oversight.store") / "migrations").iterdir() if file.name.endswith(".sql")),
-        key=lambda file: file.name,
-    )
-    with duckdb.connect(old / DATABASE) as con:
-        con.execute("CREATE TABLE schema_version (version INTEGER, applied_at TIMESTAMPTZ)")
-        for version, script in enumerate(migrations[:3], 1):
-            con.execute(script.read_text())
-            con.execute("INSERT INTO schema_version VALUES (?, now())", [version])
-        con.execute(f"ATTACH '{new / DATABASE}' AS new (READ_ONLY)")
-        tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name <> 'new'").fetchall()
-        for (name,) in tables:
-            if name not in ("schema_version", "judgements"):  # the latter is empty, and has other columns now
-                con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM new.{name}")
+    samples.copy_as_version(3, new, old)
     return old
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import samples
 
+from oversight.analysis.report import report
+from oversight.belief import BeliefSource
 from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import Store, StoreWriter, open_store
+from oversight.verdict import Verdict
 
 TWO = samples.item(2, answers=2, gold=0)
 TEN = samples.item(10, answers=10, gold=7)
@@ -118,6 +121,24 @@ def test_an_unknown_price_makes_the_cost_unknown_and_no_call_costs_nothing(tmp_p
     )
     rows = store.arrow("SELECT episode_id, n_calls, cost_usd FROM results ORDER BY ALL").to_pylist()
     assert [tuple(row.values()) for row in rows] == [("dear", 2, None), ("free", 0, 0)]
+
+
+def test_the_mass_on_the_labels_is_that_of_verdicts_from_token_probabilities(tmp_path: Path) -> None:
+    episodes = []
+    masses = {"a": 0.2, "b": 0.9, "c": 0.3, "stated": None, "failed": None}
+    for name, mass in masses.items():
+        spec = samples.spec(TWO, name)
+        outcome = samples.failed(spec) if name == "failed" else samples.judged(spec, (0.75, 0.25), spoken=False)
+        if mass is not None and outcome.verdict is not None:
+            belief = outcome.verdict.belief.model_copy(update={"source": BeliefSource.LOGPROB, "mass": mass})
+            outcome = outcome.model_copy(update={"verdict": Verdict(belief=belief)})
+        episodes.append((spec, outcome))
+    store = scored(tmp_path, *episodes)
+    for view in ("tally", "results"):
+        rows = store.arrow(f"SELECT episode_id, label_mass FROM {view}").to_pylist()
+        assert {row["episode_id"]: row["label_mass"] for row in rows}.items() <= masses.items(), view
+    (row,) = report(store)
+    assert row.label_mass == 0.3
 
 
 def test_a_failed_then_judged_episode_counts_once_and_its_failure_is_paid_for(tmp_path: Path) -> None:

@@ -82,8 +82,8 @@ class _Reply(NamedTuple):
 
 
 def _is_reply(message: Message) -> bool:
-    """Whether a seat wrote it then: parts of a draft were written before."""
-    return message.author != PROTOCOL and message.kind is not Kind.DISCLOSURE
+    """Whether it is a seat's reply: parts of a draft were written before, and what a model reasoned is no reply."""
+    return message.author != PROTOCOL and message.kind not in (Kind.DISCLOSURE, Kind.REASONING)
 
 
 def _seats(transcript: Transcript, role: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from oversight.store import Store
 
-__all__ = ["Fault", "faults"]
+__all__ = ["Fault", "Truncation", "faults", "truncations"]
 
 
 class Fault(NamedTuple):
@@ -29,6 +29,23 @@ class Fault(NamedTuple):
     episodes: int
 
 
+class Truncation(NamedTuple):
+    """Texts of one arm, on one side, that were kept although a token limit cut them off.
+
+    Attributes:
+        run, arm: where.
+        side: as in `Fault`.
+        texts: what seats said, thought or drafted; what a model only reasoned is not counted.
+        episodes: episodes with such a text in the attempt that counts.
+    """
+
+    run: str
+    arm: str
+    side: str
+    texts: int
+    episodes: int
+
+
 def faults(store: Store, runs: Sequence[str] = ()) -> list[Fault]:
     """The failed calls of some runs, by default of all."""
     query = """
@@ -37,3 +54,13 @@ def faults(store: Store, runs: Sequence[str] = ()) -> list[Fault]:
         ORDER BY run_id, arm_no, failure, side
     """
     return [Fault(*row.values()) for row in store.arrow(query, [list(runs), list(runs)]).to_pylist()]
+
+
+def truncations(store: Store, runs: Sequence[str] = ()) -> list[Truncation]:
+    """The texts of some runs, by default of all, that a token limit cut off and that were kept."""
+    query = """
+        SELECT run_id, arm, side, messages, episodes
+        FROM truncations WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], run_id)
+        ORDER BY run_id, arm_no, side
+    """
+    return [Truncation(*row.values()) for row in store.arrow(query, [list(runs), list(runs)]).to_pylist()]

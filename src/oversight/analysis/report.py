@@ -41,9 +41,15 @@ class ReportRow(BaseModel):
         brier: mean of half the summed squared error, 0 best, 0.25 for an even split of two.
         log_score: mean log2 of the right answer's probability, in bits, clipped at 1e-6; 0 best.
         ece: expected calibration error in 10 equal bins of the highest probability.
-        calls, prompt_tokens, completion_tokens, cost_usd: of every attempt, failed ones included; cost is None
-            if a price is unknown. A reply that another episode had asked for already counts at its price.
-        cached_share: share of the prompt tokens that the provider had cached; None without prompt tokens.
+        label_mass: median, over verdicts read from token probabilities, of the probability that lay on the answers'
+            labels before it was scaled to 1; None without such verdicts.
+        truncated: texts that were kept although a token limit cut them off, by the side of the seats that wrote them:
+            ``honest``, ``dishonest``, or the role of a seat that argues nothing.
+        calls, prompt_tokens, completion_tokens, cost_usd: of every attempt, failed ones included; tokens are None if a
+            count is unknown, cost is if a price is. A reply that another episode had asked for already counts at its
+            price.
+        cached_share: share of the prompt tokens that the provider had cached; None without prompt tokens, and where
+            these or the cached ones are unknown.
         baseline, difference, difference_low, difference_high, difference_interval, difference_n: mean
             difference in accuracy to that arm, with its 95 % interval and method, on the ``difference_n``
             questions both judged, paired by question.
@@ -76,9 +82,11 @@ class ReportRow(BaseModel):
     brier: float | None
     log_score: float | None
     ece: float | None
+    label_mass: float | None
+    truncated: dict[str, int]
     calls: int
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     cached_share: float | None
     cost_usd: float | None
     baseline: str | None = None
@@ -127,12 +135,12 @@ def _run_rows(store: Store, run: str, experiment: dict[str, Any], by: list[str],
     for column in by:
         if column not in COLUMNS:
             raise UsageError(f"--by {column}: no such column{nearest(column, COLUMNS)}; columns: {', '.join(COLUMNS)}")
-    tally = _tally(store, run)
+    tally, truncated = _tally(store, run), _truncated(store, run)
     baseline = _baseline(tally)
     rows = []
     for key, part in tally.groupby(by, sort=False, dropna=False):
         group = dict(zip(by, (str(value) for value in key), strict=True))
-        row = _row(run, group, part, unit)
+        row = _row(run, group, part, truncated, unit)
         if unit == "episode" and baseline is not None:
             row = row.model_copy(update=_difference(part, baseline))
         rows.append(row.model_copy(update={"published": _published(experiment, row), **_imported(experiment, row)}))
@@ -150,10 +158,23 @@ def _tally(store: Store, run: str) -> pd.DataFrame:
     )
 
 
-def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> ReportRow:
+def _truncated(store: Store, run: str) -> pd.DataFrame:
+    """How many texts of each planned episode of a run were kept although they were cut off, by side."""
+    return store.sql(
+        """
+        SELECT episode_id, side, count(*) AS texts FROM truncated_texts WHERE run_id = ?
+        GROUP BY ALL ORDER BY side, episode_id
+        """,
+        [run],
+    )
+
+
+def _row(run: str, group: dict[str, str], part: pd.DataFrame, truncated: pd.DataFrame, unit: Unit) -> ReportRow:
     judged, scored = part[part["status"] == "judged"], part[part["counts"]]
     units = _units(scored, unit)
     found = proportion(units["correct"].to_numpy(bool), units["cluster"].tolist()) if len(units) else None
+    read, cached = _total(part["prompt_tokens"]), _total(part["cached_tokens"])
+    own = truncated[truncated["episode_id"].isin(part["episode_id"])]
     return ReportRow(
         run=run,
         **{name: _joined(part[name]) for name in _CONSTANT},
@@ -171,10 +192,12 @@ def _row(run: str, group: dict[str, str], part: pd.DataFrame, unit: Unit) -> Rep
         brier=_mean(scored["brier"]),
         log_score=_mean(scored["log_score"]),
         ece=ece(scored),
+        label_mass=None if judged["label_mass"].isna().all() else float(judged["label_mass"].median()),
+        truncated={str(side): int(texts) for side, texts in own.groupby("side")["texts"].sum().items()},
         calls=int(part["calls"].sum()),
-        prompt_tokens=int(part["prompt_tokens"].sum()),
-        completion_tokens=int(part["completion_tokens"].sum()),
-        cached_share=float(part["cached_tokens"].sum() / read) if (read := part["prompt_tokens"].sum()) else None,
+        prompt_tokens=read,
+        completion_tokens=_total(part["completion_tokens"]),
+        cached_share=cached / read if read and cached is not None else None,
         cost_usd=None if part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
     )
 
@@ -220,7 +243,7 @@ def _by_question(scored: pd.DataFrame, pair: list[str]) -> pd.DataFrame:
 
 
 def _imported(experiment: dict[str, Any], row: ReportRow) -> dict[str, Any]:
-    """Where imported transcripts are from; what others paid for them is unknown unless their calls came along."""
+    """Where imported transcripts are from; what they took is unknown unless their calls came along."""
     about = experiment.get("import")
     if about is None:
         return {}
@@ -230,7 +253,7 @@ def _imported(experiment: dict[str, Any], row: ReportRow) -> dict[str, Any]:
     apart = f"; {unjudged} that nobody judged are not in the table" if unjudged else ""
     return {
         "imported": f"{about['source']}, {kept}{which}{apart}",
-        "cost_usd": row.cost_usd if row.calls else None,
+        **({} if row.calls else dict.fromkeys(("prompt_tokens", "completion_tokens", "cost_usd"))),
     }
 
 
@@ -250,6 +273,12 @@ def _published(experiment: dict[str, Any], row: ReportRow) -> float | None:
 
 def _fields(found: Interval | None) -> dict[str, Any]:
     return {"low": found and found.low, "high": found and found.high, "interval": found and found.method}
+
+
+def _total(column: pd.Series[Any]) -> int | None:
+    """The sum of counts; None if one of them is unknown."""
+    # Added up in Python, where no sum is too large.
+    return None if column.isna().any() else sum(int(count) for count in column)
 
 
 def _mean(column: pd.Series[float]) -> float | None:

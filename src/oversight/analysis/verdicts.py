@@ -11,7 +11,10 @@ from oversight.store import Store
 
 __all__ = ["judgements", "verdicts"]
 
-_NUMBERS = ("p_gold", "confidence", "brier", "log_score", "prior", "chosen", "assigned", "cost_usd")
+_NUMBERS = (
+    *("p_gold", "confidence", "brier", "log_score", "prior", "chosen", "assigned"),
+    *("prompt_tokens", "completion_tokens", "cost_usd"),
+)
 _FLAGS = ("correct", "tie", "abstained", "void", "counts")
 
 
@@ -47,7 +50,8 @@ def verdicts(store: Store, runs: Sequence[str] = ()) -> pd.DataFrame:
         rounds: turns in which a seat that argues spoke to everybody.
         prior: the right answer's probability in the judge's belief before the first of these; NaN without one.
         beliefs: that probability in each belief that the judge held before its last, None where it abstained.
-        calls, prompt_tokens, completion_tokens, cost_usd: of every attempt; cost is NaN if a price is unknown.
+        calls, prompt_tokens, completion_tokens, cost_usd: of every attempt; tokens are NaN if a count is unknown, cost
+            is if a price is.
     """
     table = store.arrow(_VERDICTS, [list(runs), list(runs)])
     lists = [field.name for field in table.schema if pa.types.is_list(field.type)]

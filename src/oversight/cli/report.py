@@ -12,13 +12,13 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from oversight.analysis.faults import Fault
+from oversight.analysis.faults import Fault, Truncation
 from oversight.analysis.measured import MeasuresRow
 from oversight.analysis.report import ReportRow
 from oversight.cli.measures import print_measures
 from oversight.cli.output import Format, out, plain, print_frame
 
-__all__ = ["print_faults", "print_report"]
+__all__ = ["print_faults", "print_report", "print_truncations"]
 
 
 _WIDE = 125
@@ -39,7 +39,9 @@ def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[Mea
     elif form is Format.JSON:
         print(json.dumps([_flat(row, parse=True) | _added(row, measures) for row in rows], indent=2))
     elif form is Format.CSV:
-        print(pd.DataFrame([_flat(row) for row in rows]).to_csv(index=False), end="")
+        flat = [_flat(row) | {"truncated": json.dumps(row.truncated)} for row in rows]
+        # As objects, or whole numbers beside an unknown one would become fractions.
+        print(pd.DataFrame(flat, dtype=object).to_csv(index=False), end="")
     elif rows:
         columns = _columns(rows)
         print("| " + " | ".join(columns) + " |")
@@ -54,6 +56,13 @@ def print_faults(found: Sequence[Fault]) -> None:
     if found:
         out.print(plain("\nFailed calls, by the side of the seat that made them; most were made again."))
         print_frame(["arm", "failure", "side", "calls", "episodes failed"], [row[1:] for row in found], Format.TABLE)
+
+
+def print_truncations(found: Sequence[Truncation]) -> None:
+    """Print which texts were kept although a token limit cut them off, on whose side; nothing where there are none."""
+    if found:
+        out.print(plain("\nTexts that a token limit cut off, kept up to their last whole sentence, by side."))
+        print_frame(["arm", "side", "texts", "episodes"], [row[1:] for row in found], Format.TABLE)
 
 
 def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
@@ -139,6 +148,13 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
         notes.append(
             f"Differences are paired by question (n = {', '.join(map(str, counts))}), intervals by cluster jackknife."
         )
+    masses: dict[str, list[str]] = {}
+    for row in rows:
+        if row.label_mass is not None:
+            masses.setdefault(_number(row.label_mass), []).append("/".join(row.group.values()))
+    if masses:
+        found = [f"{mass} ({', '.join(arms)})" if len(masses) > 1 else mass for mass, arms in masses.items()]
+        notes.append(f"Token probability on the answers' labels, median: {'; '.join(found)}.")
     if any(row.n_void for row in rows):
         notes.append("Void: contests in which no side argued the right answer; they are not part of n.")
     if any(row.n_failed for row in rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from oversight.analysis.faults import faults
+from oversight.analysis.faults import faults, truncations
 from oversight.analysis.measured import measured
 from oversight.analysis.optimised import optimised
 from oversight.analysis.process import process
@@ -16,7 +16,7 @@ from oversight.cli.judging import print_people
 from oversight.cli.optimised import print_optimised
 from oversight.cli.output import Format, err, plain
 from oversight.cli.process import print_process
-from oversight.cli.report import print_faults, print_report
+from oversight.cli.report import print_faults, print_report, print_truncations
 from oversight.cli.rounds import print_rounds
 from oversight.engine.drive import Driven
 from oversight.errors import StopReason
@@ -55,6 +55,7 @@ def print_runs(
     if form is Format.TABLE and not by:
         print_report(report(store, runs, unit=unit, detail=True), form)
         print_faults(faults(store, runs))
+        print_truncations(truncations(store, runs))
         print_process(process(store, runs))
         print_people(rejudged_by_people(store, runs))
         print_optimised(optimised(store, runs))
@@ -63,6 +64,8 @@ def print_runs(
 
 def ended(driven: Driven[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> int:
     """Say what went wrong, a few failures of many, and give the exit code."""
+    for notice in driven.notices.values():
+        err.print(plain(f"note: {notice}"), soft_wrap=True)
     for episode, where, outcome in failed[:_LISTED_FAILURES]:
         reason = (outcome.detail or "").strip().splitlines()
         err.print(plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"))

@@ -32,11 +32,11 @@ def find_episode(store: Store, prefix: str) -> str:
     return str(found[0])
 
 
-def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
+def print_transcript(transcript: Transcript, *, with_prompts: bool, with_reasoning: bool = False) -> None:
     """Print the question, then every message in order with what the judge held; solutions by step, trees as trees.
 
     Where solutions were checked, the forms that labelled their steps are among the prompts; where the question was
-    divided, so is all that the tree shows.
+    divided, so is all that the tree shows. What a model reasoned before a reply is one line unless it is asked for.
     """
     spec, outcome, question = transcript.spec, transcript.outcome, transcript.question
     out.print(plain(f"episode {spec.episode_id}  {spec.arm}  {outcome.status}"))
@@ -50,11 +50,17 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool) -> None:
     checked, tree = _checked(transcript), decomposition(transcript)
     hidden = (*_PROMPTS, Kind.FORM, Kind.DISCLOSURE) if checked or tree else _PROMPTS
     hidden = (*hidden, Kind.DRAFT) if tree else hidden
+    reasoned = transcript.reasoned
+    replies = [transcript.messages[reasoned.get(place, place)] for place in range(len(transcript.messages))]
+
     if tree is not None:
         out.print()
         out.print(tree)
-    for message in transcript.messages:
-        if with_prompts or (message.kind not in hidden and not _about_versions(message)):
+    for message, reply in zip(transcript.messages, replies, strict=True):
+        shown = with_prompts or (reply.kind not in hidden and not _about_versions(reply))
+        if message.kind is Kind.REASONING and (shown or with_reasoning):
+            out.print(_reasoning(message, reply, whole=with_reasoning))
+        elif shown:
             out.print(_message(message, question.labels))
     for line in checked:
         out.print(line, soft_wrap=True)
@@ -94,16 +100,38 @@ def _checked(transcript: Transcript) -> list[Text]:
     return lines
 
 
+def _reasoning(message: Message, reply: Message, *, whole: bool) -> Group:
+    """What a model wrote for itself before a reply, apart from what was said."""
+    head = f"reasoning of {message.author}{_turn(reply)}"
+    if not whole:
+        return Group(Text(""), _styled(f"{head} ({len(message.text.split()):,} words; --reasoning shows it)", "dim"))
+    text = plain(message.text)
+    text.stylize("dim")
+    return Group(Text(""), _styled(f"{head}, which no seat reads", "dim"), Padding(text, (0, 0, 0, 2)))
+
+
 def _message(message: Message, labels: tuple[str, ...]) -> Group:
-    place = "" if message.turn is None else f", turn {message.turn + 1}"
+    place = _turn(message)
     if message.author == PROTOCOL:
         head = f"{message.kind.value} to {', '.join(message.audience or ())}{place}"
     else:
         head = f"{message.author}{_aside(message.audience)}{place}"
     if message.belief is not None:
         return Group(Text(""), _styled(f"{head}: {_belief(message.belief, labels)}", "bold"))
-    cut = f"\n[{message.words_cut} words beyond the limit were cut]" if message.words_cut else ""
-    return Group(Text(""), _styled(head, "bold"), Padding(_quoted(message) + plain(cut), (0, 0, 0, 2)))
+    cut = _cut(message)
+    end = plain(f"\n[{cut}]" if cut else "")
+    return Group(Text(""), _styled(head, "bold"), Padding(_quoted(message) + end, (0, 0, 0, 2)))
+
+
+def _turn(message: Message) -> str:
+    return "" if message.turn is None else f", turn {message.turn + 1}"
+
+
+def _cut(message: Message) -> str:
+    """What a message lacks of what its model wrote."""
+    if message.truncated:
+        return "cut off by a token limit" + (f"; {message.words_cut} words were left out" if message.words_cut else "")
+    return f"{message.words_cut} words beyond the limit were cut" if message.words_cut else ""
 
 
 def _aside(audience: tuple[str, ...] | None) -> str:

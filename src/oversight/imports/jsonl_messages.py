@@ -14,7 +14,7 @@ from oversight.transcript import PROTOCOL, Branch, Kind, Message
 
 __all__ = ["Placing"]
 
-_PRIVATE = {"thought", "draft"}
+_PRIVATE = {"thought", "draft", "reasoning"}
 
 
 class Placing:
@@ -81,6 +81,8 @@ class Placing:
 
     def _message(self, record: MessageRecord, number: int) -> Message:
         to = record.to
+        if to and record.kind == "reasoning":
+            raise ValueError(f"messages.{number}.to: nobody but its model reads a reasoning")
         if to is None and record.kind in _PRIVATE:
             to = []
         if to is None and record.author == PROTOCOL and record.kind != "speech":

@@ -79,7 +79,9 @@ class MessageRecord(_Strict):
     text: str
     turn: int | None = Field(None, ge=0, lt=_MOST)
     to: list[str] | None = None
-    kind: Literal["speech", "thought", "brief", "material", "request", "draft", "disclosure", "form"] = "speech"
+    kind: Literal["speech", "thought", "reasoning", "brief", "material", "request", "draft", "disclosure", "form"] = (
+        "speech"
+    )
     quotes: list[str | list[int]] = []
     together: int | None = Field(None, ge=0)
 
@@ -137,9 +139,9 @@ class CallEntry(_Strict):
 
     seat: Text
     model: Text
-    prompt_tokens: int = Field(0, ge=0, lt=_MOST)
-    completion_tokens: int = Field(0, ge=0, lt=_MOST)
-    cached_tokens: int = Field(0, ge=0, lt=_MOST)
+    prompt_tokens: int | None = Field(None, ge=0, lt=_MOST)
+    completion_tokens: int | None = Field(None, ge=0, lt=_MOST)
+    cached_tokens: int | None = Field(None, ge=0, lt=_MOST)
     cost_usd: float | None = Field(None, ge=0)
     seconds: float = Field(0.0, ge=0)
     failed: Annotated[FailureClass, Field(strict=False)] | None = None

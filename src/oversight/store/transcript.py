@@ -12,7 +12,7 @@ from oversight.models.base import CallRecord
 from oversight.question import Answer, Question, Worked
 from oversight.quotes import Quote
 from oversight.record import EpisodeOutcome, EpisodeSpec, Side
-from oversight.transcript import Message
+from oversight.transcript import Kind, Message
 from oversight.verdict import Annotation, Verdict
 
 __all__ = ["QUERY", "Transcript", "from_row"]
@@ -80,6 +80,19 @@ class Transcript(BaseModel):
     def sides(self) -> tuple[Side, ...]:
         """What each arguing seat was told to argue."""
         return self.outcome.sides
+
+    @property
+    def reasoned(self) -> dict[int, int]:
+        """The place of each reasoning among the messages -> that of its author's reply, which follows at once."""
+        found: dict[int, int] = {}
+        reply: int | None = None
+        for place in reversed(range(len(self.messages))):
+            message = self.messages[place]
+            if message.kind is not Kind.REASONING:
+                reply = place
+            elif reply is not None and self.messages[reply].author == message.author:
+                found[place] = reply
+        return found
 
 
 def from_row(row: dict[str, Any]) -> Transcript:

@@ -70,10 +70,11 @@ class _Marked(NamedTuple):
 
 
 class _HostileModel(ChatModel):
-    """Writes marked, forging text at once or after a random while; logs what it is sent."""
+    """Reasons and writes marked, forging text at once or after a random while; logs what it is sent."""
 
     def __init__(self, log: list[_Marked], hostile: str, delays: random.Random | None) -> None:
-        super().__init__(ModelSettings(model="hostile"))
+        # Token probabilities of a model that reasons are not used: its beliefs would be asked for twice.
+        super().__init__(ModelSettings(model="hostile", belief="stated"))
         self._log = log
         self._hostile = hostile
         self._delays = delays
@@ -83,7 +84,8 @@ class _HostileModel(ChatModel):
         self._log.append(_Marked(request, mark))
         if self._delays is not None:
             await asyncio.sleep(self._delays.random() / 1000)
-        return fitting_reply(request, f"{mark} {self._hostile}")
+        reply = fitting_reply(request, f"{mark} {self._hostile}")
+        return reply._replace(thought=f"{mark.replace('mark-', 'reason-')} {self._hostile}")
 
 
 class _Trial(NamedTuple):
@@ -112,7 +114,8 @@ def check_protocol(
         seed: of the models' delays and of the assignment, if the protocol draws it.
 
     Raises:
-        LeakFound: a seat was sent another's private message, a blind opponent's, or material not its own.
+        LeakFound: a seat was sent another's private message, a blind opponent's, what a model reasoned, even its own,
+            or material not its own.
         ForgeryFound: a model's text opened or closed a tag, or an invented quote was marked as verified.
         HistoryChanged: a prompt does not begin with the seat's earlier one, or the transcript depends on timing.
         ConformanceError: no description, or not a verdict on the question.
@@ -143,7 +146,7 @@ def _check_prompts(trial: _Trial, question: Question) -> None:
     for marked in trial.log:
         sent.setdefault(marked.request.seat, []).append(marked)
     for seat, requests in sent.items():
-        own = [m for m in trial.messages if m.author == seat and m.kind is not Kind.DISCLOSURE]
+        own = [m for m in trial.messages if m.author == seat and m.kind not in (Kind.DISCLOSURE, Kind.REASONING)]
         if len(own) != len(requests):
             raise ConformanceError(f"{seat} made {len(requests)} calls for {len(own)} messages")
         before: tuple[ChatMessage, ...] = ()
@@ -157,6 +160,8 @@ def _check_prompts(trial: _Trial, question: Question) -> None:
 
 def _check_leaks(seat: str, request: ChatRequest, message: Message, trial: _Trial, question: Question) -> None:
     prompt = "\n".join(part.content for part in request.messages)
+    if reasoned := re.search(r"reason-[^ ]*-end", prompt):
+        raise LeakFound(f"{seat} was sent what a model reasoned for itself: {reasoned[0]}")
     earlier = trial.messages[: trial.messages.index(message)]
     disclosed = "".join(m.text for m in visible_to(seat, earlier, message.branch) if m.kind is Kind.DISCLOSURE)
     # A form may hold questions to put to others; as a question, and nowhere else, what it says goes on.
