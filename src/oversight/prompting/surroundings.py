@@ -29,37 +29,49 @@ _ELEMENT = re.compile(
 
 _FENCE = re.compile(r"`{1,3}(?:[a-z]+\n)?|~~~", re.IGNORECASE)
 _SENTENCE_END = re.compile(
-    r"(?<!\be\.g)(?<!\bi\.e)[.!?][)*_]*(?=\s|$)|\n[ \t]*\n(?=.*\w)|\n(?=[ \t]*(?:[-*#]|\d+[.)])\s)", re.IGNORECASE
+    r"(?<!\be\.g)(?<!\bi\.e)[.!?][)*_]*(?=\s|$)|(?<!:)\n[ \t]*\n(?=.*\w)|\n(?=[ \t]*(?:[-*#]|\d+[.)])\s)", re.IGNORECASE
 )
-_OWN_TURN = re.compile(
-    r"(?:[,;:\u2013\u2014]|\band\b|\bso\b)\s*(?:\w+,?\s+)?(?=(?:I|we|my|our)\b)|\b(?:but|however|yet)\b|;",
+_LEADS_ON = re.compile(r"[:,]\W*$|^\W*#|^\W*\*\*.*\*\*\W*$|\b(?:here is|below|follows|following)\b", re.IGNORECASE)
+"""A line that is about what stands below it, with a blank line between them."""
+
+_REASON = re.compile(
+    r"^\W*(?:given|based on|considering|since|because|after|weighing|having|as per|following)\b[^,:]*[,:]",
     re.IGNORECASE,
 )
-"""Where, in one sentence, the model turns from another's word, or from a reason, to its own."""
+_OWN_TURN = re.compile(
+    r"(?<!says)(?<!said)(?<!wrote)(?<!argues)(?<!claims)(?:[,\u2013\u2014]|\band\b)\s*(?:\w+,?\s+)?"
+    r"(?=(?:I|we|my)\b(?! (?:should|must|have to)))|\b(?:but|however|yet)\b,?\s*(?=(?:I|we|my)\b)|;",
+    re.IGNORECASE,
+)
+"""Where, in one sentence, the model turns from another's word to its own; a reason in front is its own as well."""
 
 _REPORTED = re.compile(
     r"\b(?:says?|said|writes?|wrote|claim(?:s|ed)?|argue[sd]?|insist(?:s|ed)?|suggest(?:s|ed)?|propose[sd]?"
-    r"|assert(?:s|ed)?|state[sd]|wants?|wanted|told|tells|asked|according(?! to my)|quot(?:es?|ed)|puts it"
-    r"|would|if(?! I\b)|was|were"
-    r"|first|initially|earlier|previous(?:ly)?|prior|draft|examples?|e\.g|instance|such as|template|prompt"
-    r"|instructions?|instead|rather|than|not|never|neither|nor|cannot(?! be)|wrong"
-    r"|debater\w*|consultant\w*|opponent\w*|expert\w*|(?:other|opposing) side|his|her|their|its|[a-z]+_[a-z])\b"
-    r"|n['\u2019]t\b",
+    r"|assert(?:s|ed)?|state[sd]|wants?|wanted|told|tells|asked|according(?! to my)|quot(?:es?|ed)|puts it|has it"
+    r"|would|if(?! I\b)|was|were|imagine|tempt\w+|first|initially|earlier|previous(?:ly)?|prior|draft|examples?|e\.g"
+    r"|instance|such as|template|prompt|instead|rather|than|unlike|not(?! (?:sure|certain))|never|neither"
+    r"|nor|cannot(?! be)|wrong|false|reject|ignore|disagree|debater\w*|consultant\w*|opponent\w*|expert\w*"
+    r"|(?:other|opposing) side|his|her|their|its|[a-z]+_[a-z]"
+    r"|(?!judge)\w+['\u2019]s (?:verdict|answer|view|claim|belief))\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
 """Words after which something is another's, an example, an earlier view, denied or only supposed."""
 
 _I_SAY = re.compile(
-    r"\b(?:I|we)(?: (?:now|would|will|must|finally|therefore))* (?:say|said|state|suggest|propose|argue)\b"
+    r"\b(?:I|we)(?:['\u2019]d)?(?: (?:now|would|will|must|finally|therefore))*"
+    r" (?:say|said|state|suggest|propose|argue|estimate|put|guess)\b"
     r"|\byou (?:have )?(?:asked|wanted|said|told|requested)\b",
     re.IGNORECASE,
 )
 """What I say is mine, and what "you" asked for is what the prompt asks for."""
 
 _TAKEN_BACK = re.compile(
-    r"[^\w.!?\n]{0,3}(?:\?|(?:says|said|writes|wrote|claims|according|is(?! what I)|was|would|isn|wasn|as)\b"
-    r"|\w+ (?:says|said|claims))"
-    r"|[^\w\n]*\n?(?:no\b|wait\b|scratch|sorry|(?:that|this|it) (?:is|was|isn|wasn)\b)",
+    r"[^\w.!?\n]{0,3}(?:\?|(?:says|said|writes|wrote|claims|according|is(?! what I)|was|would|isn|wasn)\b"
+    r"|\w+ (?:says|said|claims)|(?:the |an? |as the )?example\b|\(\s*(?:the )?(?:debater|consultant|[a-z]+_[a-z]\b))"
+    r"|[^\w\n]*\s*(?:actually,? |on second thoughts?,? )?(?:(?:no|wait|sorry)\b(?=\s*(?:[,.:;!\u2013\u2014-]|$))"
+    r"|scratch|I take|the other way|th(?:at|is|ose|ese)(?: \w+)?(?:['\u2019]s| is| was| are| were)\b[^.!?\n]{0,20}?"
+    r"(?:\b(?:not|wrong|false|example|reversed?|swap\w*|mistake\w*|debater\w*|consultant\w*|[a-z]+_[a-z])\b"
+    r"|n['\u2019]t\b))",
     re.IGNORECASE,
 )
 """What follows something that the model does not say, or no longer."""
@@ -72,7 +84,7 @@ _FINAL = re.compile(
 )
 
 
-_DOUBTFUL = re.compile(r"\b(?:or|maybe|perhaps|might|could|alternatively|either|option)\b", re.IGNORECASE)
+_DOUBTFUL = re.compile(r"\b(?:or|maybe|perhaps|might|could|alternatively|either|option|scenario|case)\b", re.IGNORECASE)
 _CODE = re.compile(r"(?<!`)`(?!`)[^`\n]*[a-z][^`\n]*`(?!`)", re.IGNORECASE)
 """A sentence in backquotes; what stands in them alone is only set off."""
 
@@ -122,14 +134,18 @@ class Surroundings:
         floor = max(start - _WINDOW, self._passages[number - 1].end if number else 0)
         before = self._text[floor:start]
         words = before.rstrip()
-        if "\n\n" in before[len(words) :].replace(" ", "") and not words.endswith((":", ",")):
-            return ""
+        line = words.rpartition("\n")[2]
+        if "\n\n" in before[len(words) :].replace(" ", ""):
+            if not _LEADS_ON.search(line):
+                return ""
+            words = line
         ends = list(_SENTENCE_END.finditer(words))
         return words[ends[-1].end() :] if ends else words
 
 
 def is_reported(lead: str) -> bool:
     """Return whether what follows these words is another's, an example, earlier, denied or only supposed."""
+    lead = _REASON.sub("", lead)
     turns = list(_OWN_TURN.finditer(lead))
     own = _I_SAY.sub(" ", lead[turns[-1].end() :] if turns else lead)
     return _REPORTED.search(own) is not None
