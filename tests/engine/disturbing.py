@@ -30,6 +30,7 @@ from urllib.request import urlopen
 from cli.running import environment
 
 from engine.staging import ASK, LEANING, Running, rows, until
+from oversight.errors import FailureClass
 from oversight.testing.loopback import Served
 
 WORKER, GATE = "ray::_Actor", "ray::_GateActor"
@@ -43,8 +44,19 @@ COMPARED = {
     "calls": "SELECT episode_id, seat, purpose, call_attempt, prompt_tokens, completion_tokens, c.failure "
     f"FROM calls c {_OF_JUDGED} ORDER BY ALL",
 }
-_PAID = frozenset({"blank", "truncated", "refusal"})
+PAID = frozenset({"blank", "truncated", "refusal"})
 """Faults that are replies all the same."""
+
+CANARY = "PRIVATE-THOUGHT-"
+"""How every thought of the loopback server is marked."""
+
+_SAID = {
+    "verdicts": f"SELECT episode_id, [round(p, 9) for p in b.probs] AS probs, b.source FROM beliefs b {_OF_JUDGED} "
+    "AND final ORDER BY ALL",
+    "speeches": f"SELECT episode_id, author, list(m.text ORDER BY idx) AS texts FROM messages m {_OF_JUDGED} "
+    "AND m.kind = 'speech' GROUP BY ALL ORDER BY ALL",
+}
+"""What must not depend on the shape of replies; who had to be asked again, and what it took, may."""
 
 _ON_DISK_S = 10.0
 """How long a reply may be on its way from the server to the disk; a worker that has just begun imports much."""
@@ -121,6 +133,32 @@ def differences(store: Path, undisturbed: Path) -> list[str]:
             )
             found.append(f"{name}: {len(ours)} rows, undisturbed {len(theirs)}; first difference: {first}")
     return found
+
+
+def said_otherwise(store: Path, plain: Path) -> list[str]:
+    """Where verdicts or speeches of the episodes that were judged differ from those of a run on plain replies."""
+    found = []
+    for name, query in _SAID.items():
+        ours = {(row["episode_id"], row.get("author")): row for row in rows(store, query)}
+        theirs = {(row["episode_id"], row.get("author")): row for row in rows(plain, query)}
+        if unlike := [key for key, row in ours.items() if row != theirs.get(key)]:
+            first = unlike[0]
+            found.append(f"{name}: {len(unlike)} of {len(ours)} differ, first {ours[first]} for {theirs.get(first)}")
+    return found
+
+
+def leaked(store: Path) -> list[str]:
+    """The messages that a seat reads, or that were cut to be shown, and that hold a thought."""
+    query = f"SELECT author, kind, text FROM messages WHERE kind <> 'reasoning' AND contains(text, '{CANARY}')"
+    return [f"{row['author']} shows a thought in a {row['kind']}: {row['text']:.100}" for row in rows(store, query)]
+
+
+def unclassed(store: Path) -> list[str]:
+    """The failures of episodes and calls that are of no known class."""
+    query = (
+        "SELECT failure FROM outcomes WHERE status = 'failed' UNION ALL SELECT failure FROM calls WHERE failure <> ''"
+    )
+    return sorted({str(row["failure"]) for row in rows(store, query)} - set(FailureClass))
 
 
 class Journalled(NamedTuple):
@@ -250,7 +288,7 @@ class Nodes:
     def __init__(self, **told: object) -> None:
         # Sockets have short names, so a test's own folder would not do.
         self.folder = Path(tempfile.mkdtemp(prefix="oversight-nodes-"))
-        # A second node and a driver take the token from here; what they read at home is nobody's business.
+        # A second node and a driver take the token from here; they read nothing at home.
         self.environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
@@ -335,7 +373,7 @@ def after(server: Server, seen: int, more: int, run: Running, watched: Callable[
 
 
 def accounts(store: Path, served: list[Served]) -> list[str]:
-    """What does not add up after a run that nobody killed: episodes, requests and calls on record, repeats.
+    """What does not add up after a run that went on to its end: episodes, requests and calls on record, repeats.
 
     Where the machine is so busy that a call times out although it was answered, that many may be made again.
     """
@@ -349,7 +387,8 @@ def accounts(store: Path, served: list[Served]) -> list[str]:
         "SELECT count(*) AS made, count(*) FILTER (failure = 'timeout') AS late FROM calls WHERE origin = 'made'",
     )
     late = calls["late"] - sum(each.fault == "hang" for each in served)
-    paid = sum(each.complete and (each.usual or each.fault in _PAID) for each in served)
+    # A reply in an odd shape is paid for, whether it can be used or not.
+    paid = sum(each.complete and (each.usual or each.fault in PAID or each.shape is not None) for each in served)
     kept, again = journalled(store), repeats(served)
     wrong = []
     if standing["planned"] != standing["judged"] + standing["failed"]:

@@ -5,17 +5,58 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
-from oversight.testing.loopback import Chaos, Fate, Fault, LoopbackServer
+from oversight.belief import BeliefSource
+from oversight.errors import FailureClass
+from oversight.prompting.elicitation import instruction, statement_schema
+from oversight.testing.answering import chat_completion, default_responder
+from oversight.testing.loopback import (
+    REFUSALS,
+    SAME_CONTENT,
+    SHAPES,
+    Chaos,
+    Fate,
+    Fault,
+    LoopbackServer,
+    Reply,
+    Served,
+    main,
+)
+from oversight.testing.shapes import Asked
+
+CANARY = "PRIVATE-THOUGHT-"
+LETTERS = "Reply with the letter of one answer and nothing else: A, B."
+BELIEF = {"response_format": {"type": "json_schema", "json_schema": {"schema": statement_schema(["A", "B"])}}}
+FORM = {
+    "response_format": {"json_schema": {"schema": {"type": "object", "properties": {"p_correct": {"type": "number"}}}}}
+}
+REQUESTS: dict[Asked, tuple[str, dict[str, Any]]] = {
+    Asked.SPEECH: ("Speak.", {}),
+    Asked.LIMITED_SPEECH: ("Speak. Use at most 50 words; anything beyond is cut.", {}),
+    Asked.LETTER: (LETTERS, {}),
+    Asked.PROBABILITIES: (LETTERS, {"logprobs": True, "top_logprobs": 20}),
+    Asked.BELIEF: ("State.", BELIEF),
+    Asked.FORM: ("Fill.", FORM),
+}
+"""A request of each kind."""
+
+FITTING = [(name, asked) for name, shape in SHAPES.items() for asked in Asked if asked in shape.asked]
 
 
 def post(server: LoopbackServer, content: str, **more: Any) -> dict[str, Any]:
@@ -24,6 +65,13 @@ def post(server: LoopbackServer, content: str, **more: Any) -> dict[str, Any]:
     with urlopen(request, timeout=5) as response:
         answer: dict[str, Any] = json.load(response)
     return answer
+
+
+def ended(server: LoopbackServer) -> list[Served]:
+    """What became of all requests; a reply may be read before it is noted."""
+    while any(each.ended is None for each in server.served):
+        time.sleep(0.01)
+    return server.served
 
 
 def test_it_lists_a_model(server: LoopbackServer) -> None:
@@ -79,7 +127,7 @@ def test_faults_at_random_depend_on_the_seed_and_the_request_but_not_on_the_orde
     assert drawn == fates(0, contents[::-1])
     assert drawn != fates(1, contents)
     assert {fault for _, fault in drawn} == {"none", "server_error", "blank"}
-    # The second time a request comes, it is drawn for anew.
+    # The second time a request comes, it is drawn for again.
     assert any(first != second for (_, first), (_, second) in zip(drawn[::2], drawn[1::2], strict=True))
 
 
@@ -102,6 +150,242 @@ def test_it_runs_by_itself_and_lists_its_requests() -> None:
     assert (line["number"], line["model"], line["fault"]) == (1, "m", None)
     assert (line["status"], line["complete"], line["usual"]) == (200, True, True)
     assert line["at"] <= line["ended"]
+
+
+def test_an_object_that_is_asked_for_in_words_alone_is_given(server: LoopbackServer) -> None:
+    """A server that refuses schemas is asked so."""
+
+    def said(content: str, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(post(server, content, **more)["choices"][0]["message"]["content"])
+        return found
+
+    example = 'Reply with one JSON object and nothing else, for example {"label": "correct", "p_correct": 0.9}.'
+    assert said(example).keys() == {"label", "p_correct"}
+    belief = said(instruction(BeliefSource.STATED, ["A", "B"]))
+    assert belief.keys() == {"A", "B", "abstain"}
+    stated = said("State.", **BELIEF)
+    assert stated == said("State.", **BELIEF)
+    for each in (belief, stated):
+        assert each["A"] + each["B"] == pytest.approx(1)
+        assert abs(each["A"] - 0.5) > 0.05, "an even belief would hide one that was read wrong"
+
+
+@cache
+def sent(asked: Asked, name: str | None) -> dict[str, Any]:
+    """What a server with that shape alone sends to a request of a kind."""
+    content, more = REQUESTS[asked]
+    with LoopbackServer(shape=name) as server:
+        answer = post(server, content, **more)
+        assert server.served[0].shape == name
+        return {key: answer[key] for key in ("choices", "usage") if key in answer}
+
+
+@pytest.mark.parametrize(("name", "asked"), FITTING, ids=lambda value: value)
+def test_every_shape_is_sent_to_the_requests_it_fits_the_same_each_time(name: str, asked: Asked) -> None:
+    plain, odd = sent(asked, None), sent(asked, name)
+    assert repr(odd) != repr(plain), "repr, because NaN differs from itself"
+    assert repr(written(name, asked)) == repr(written(name, asked))
+    content = plain["choices"][0]["message"]["content"]
+    if name.startswith("usage_"):
+        assert odd["choices"] == plain["choices"]
+    if "think" in name or "harmony" in name or "reasoning" in name or "thought" in name or name == "content_parts":
+        assert (CANARY in repr(odd)) == (name != "think_empty")
+    if name.startswith("tokens_"):
+        assert odd["choices"][0]["logprobs"] != plain["choices"][0]["logprobs"] or name == "tokens_beside_a_thought"
+    elif name in SAME_CONTENT and asked not in (Asked.BELIEF, Asked.FORM):
+        text = odd["choices"][0]["message"]["content"]
+        assert content in (text if isinstance(text, str) else text[-1]["text"])
+
+
+def test_shapes_say_what_a_reader_must_make_of_them() -> None:
+    for name, shape in SHAPES.items():
+        outcomes = [shape.same_content, shape.falls_back, shape.failure is not None]
+        assert outcomes.count(True) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tokens_nan", '"logprob": NaN'),
+        ("tokens_minus_infinity", '"logprob": -Infinity'),
+        ("tokens_null", '"logprob": null'),
+        ("tokens_positive", '"logprob": 0.'),
+    ],
+)
+def test_numbers_that_are_no_log_probabilities_are_sent_bare(name: str, said: str) -> None:
+    with LoopbackServer(shape=name) as server:
+        body = {"model": "m", "messages": [{"role": "user", "content": LETTERS}], "logprobs": True, "top_logprobs": 5}
+        request = Request(f"{server.api_base}/chat/completions", json.dumps(body).encode())
+        with urlopen(request, timeout=5) as response:
+            assert said in response.read().decode()
+
+
+def written(name: str, asked: Asked, reply: Reply | None = None) -> list[dict[str, Any]]:
+    """What a shape makes of one reply in many draws, without a server."""
+    content, more = REQUESTS[asked]
+    body = {"model": "m", "messages": [{"role": "user", "content": content}], **more}
+    reply = reply or default_responder(body)
+    plain = chat_completion(body, reply, 0) | {"created": 0}
+    return [SHAPES[name].write(body, reply, Random(seed)).applied_to(plain) for seed in range(40)]
+
+
+@pytest.mark.parametrize("name", ["tokens_of_two_ids", "tokens_repeated", "tokens_with_spaces", "tokens_among_words"])
+def test_shapes_of_the_same_content_hold_the_plain_probabilities(name: str) -> None:
+    for odd in written(name, Asked.PROBABILITIES, Reply("B", first_token={"B": 0.7, "A": 0.3})):
+        entries = odd["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        found = dict.fromkeys("AB", 0.0)
+        for token, logprob in {(entry["token"], entry["logprob"]) for entry in entries}:
+            if token.strip() in found:
+                found[token.strip()] += math.exp(logprob)
+        assert found["B"] / sum(found.values()) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.97, 0.2])
+def test_a_decoy_is_another_belief_and_stands_beside_the_one_that_is_meant(share: float) -> None:
+    stated = {"A": share, "B": 1 - share, "abstain": False}
+    decoys = 0
+    for name, asked in FITTING:
+        if asked is not Asked.BELIEF or SHAPES[name].failure is FailureClass.SERVER_ERROR or name == "object_cut_off":
+            continue
+        for odd in written(name, asked, Reply(json.dumps(stated))):
+            message = json.dumps(odd["choices"][0]["message"]).replace("\\", "")
+            objects = [json.loads(found) for found in re.findall(r'\{"A": [^{}]*"B": [^{}]*\}', message)]
+            others = [each for each in objects if each != stated]
+            decoys += len(others)
+            if name not in ("percentages", "nested"):
+                assert all(abs(each["A"] - share) > 0.04 for each in others), name
+            if name in SAME_CONTENT and name not in ("python_dict", "percentages", "nested", "object_in_fence"):
+                assert stated in objects, name
+    assert decoys
+
+
+def drawn_shapes(seed: int, contents: list[str], **chaos: Any) -> list[tuple[str, str]]:
+    with LoopbackServer(chaos=Chaos(seed=seed, **chaos)) as server:
+        for content in contents:
+            post(server, content)
+        return sorted((each.digest, each.shape or "plain") for each in server.served)
+
+
+def test_shapes_at_random_depend_on_the_seed_and_the_request_but_not_on_the_order() -> None:
+    contents = [f"question {n % 30}" for n in range(60)]
+    names = ("think", "harmony", "letter_bold")
+    drawn = drawn_shapes(0, contents, shapes=0.5, shape_names=names)
+    assert drawn == drawn_shapes(0, contents[::-1], shapes=0.5, shape_names=names)
+    assert drawn != drawn_shapes(1, contents, shapes=0.5, shape_names=names)
+    assert {shape for _, shape in drawn} == {"plain", "think", "harmony"}, "a speech is no letter"
+    assert any(first != second for (_, first), (_, second) in zip(drawn[::2], drawn[1::2], strict=True))
+    everything = {shape for _, shape in drawn_shapes(0, [f"question {n}" for n in range(300)], shapes=1.0)}
+    assert everything == {name for name, asked in FITTING if asked is Asked.SPEECH}
+
+
+def test_a_request_that_meets_a_fault_meets_no_shape() -> None:
+    with LoopbackServer(shape="think", chaos=Chaos(1.0, kinds=("blank",))) as server:
+        assert post(server, "x")["choices"][0]["message"]["content"] == ""
+        assert (server.served[0].fault, server.served[0].shape) == ("blank", None)
+
+
+def test_only_a_shape_that_says_the_same_is_usual() -> None:
+    for name in ("think", "usage_negative", "think_never_closed", "error_in_choice"):
+        with LoopbackServer(shape=name) as server:
+            post(server, "x")
+            [served] = ended(server)
+        assert (served.complete, served.usual) == (True, SHAPES[name].same_content), name
+
+
+@pytest.mark.parametrize("reply", [Reply("", refusal="No."), Reply("Cut", "length"), Reply("")])
+def test_replies_that_are_no_plain_ones_keep_their_form(reply: Reply) -> None:
+    with LoopbackServer(lambda body: reply, chaos=Chaos(shapes=1.0)) as server:
+        post(server, "x")
+    assert server.served[0].shape is None
+
+
+def test_a_shape_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="there is no shape thinks"):
+        LoopbackServer(shape="thinks")
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_server_refuses_what_it_does_not_take_and_answers_all_else(name: str) -> None:
+    asks: dict[str, Any] = {
+        "logprobs": {"logprobs": True, "top_logprobs": 5},
+        "schema": BELIEF,
+        "system": {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": LETTERS}]},
+        "max_tokens": {"max_tokens": 1},
+        "max_completion_tokens": {"max_completion_tokens": 1},
+    }
+    extra, _, how = name.rpartition("_")
+    extra, status = (extra.removesuffix("_not"), 200) if how == "json" else (extra, int(how))
+    with LoopbackServer(refuses=[name]) as server:
+        for other, more in asks.items():
+            if other == extra and status == 200:
+                with pytest.raises(json.JSONDecodeError):
+                    post(server, LETTERS, **more)
+            elif other == extra:
+                with pytest.raises(HTTPError) as caught:
+                    post(server, LETTERS, **more)
+                with caught.value as error:
+                    assert error.code == status
+                    assert json.load(error)["error"]["message"]
+            else:
+                assert post(server, LETTERS, **more)["choices"]
+        served = ended(server)
+    assert [each.refusal for each in served] == [name if other == extra else None for other in asks]
+    assert [each.usual for each in served] == [other != extra for other in asks]
+
+
+def test_the_command_takes_shapes_and_refusals(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong, said in (
+        (["--shape", "thinks"], "--shape: there is no thinks; there are all, same, reasoning_content, "),
+        (["--refuse", "logits"], "--refuse: there is no logits; there are logprobs_400, "),
+        (["--kinds", "none"], "--kinds: there is no none; there are slow, "),
+        (["--shapes", "2"], "--shapes: a share between 0 and 1"),
+        (["--faults", "-1"], "--faults: a share between 0 and 1"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(wrong)
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+def test_it_runs_by_itself_with_shapes_and_lists_them() -> None:
+    options = ["--port=0", "--shape=letter_boxed,same", "--shapes=1", "--refuse=logprobs_403,schema_400"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "oversight.testing.loopback", *options], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        api_base = process.stdout.readline().removeprefix("serving at ").split(";")[0]
+        messages = [{"role": "user", "content": LETTERS}]
+        for more in ({}, {"logprobs": True}):
+            with suppress(HTTPError):
+                body = json.dumps({"model": "m", "messages": messages, **more}).encode()
+                urlopen(Request(f"{api_base}/chat/completions", body), timeout=5).close()
+        with urlopen(api_base.replace("/v1", "/requests"), timeout=5) as response:
+            first, second = map(json.loads, response)
+        process.terminate()
+    assert SHAPES[first["shape"]].same_content
+    assert (first["refusal"], second["refusal"], second["shape"]) == (None, "logprobs_403", None)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", re.findall(r"^python -m oversight\.testing\.loopback (.*)$", PAGE, re.MULTILINE))
+def test_the_commands_in_the_docs_start_a_server(command: str) -> None:
+    options = [*shlex.split(command), "--port=0"]  # the last one counts
+    with subprocess.Popen(
+        [sys.executable, "-m", "oversight.testing.loopback", *options], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("serving at http://127.0.0.1:")
+        process.terminate()
+
+
+def test_every_shape_and_refusal_is_in_the_docs() -> None:
+    assert "loopback --port" in PAGE
+    assert [name for name in (*SHAPES, *REFUSALS) if f"`{name}`" not in PAGE] == []
+    told = re.findall(r"`(\w+)`", PAGE[PAGE.index("| kind |") : PAGE.index("`tests/models/test_shapes.py` plays")])
+    classes = set(FailureClass)
+    assert {name for name in told if name not in classes} == {*SHAPES, *REFUSALS}
 
 
 def lessons(count: int = 10) -> bytes:
@@ -136,11 +420,11 @@ def form(content: bytes, purpose: str = "fine-tune", filename: str = "rows.jsonl
     return b"".join(b"--limit\r\n" + part + b"\r\n" for part in parts) + b"--limit--\r\n"
 
 
-FORM = {"Content_Type": "multipart/form-data; boundary=limit"}
+UPLOAD = {"Content_Type": "multipart/form-data; boundary=limit"}
 
 
 def upload(server: LoopbackServer, content: bytes) -> str:
-    file = call(server, "files", form(content), **FORM)
+    file = call(server, "files", form(content), **UPLOAD)
     assert (file["object"], file["bytes"], file["filename"]) == ("file", len(content), "rows.jsonl")
     return str(file["id"])
 
@@ -209,9 +493,9 @@ def test_where_rows_disagree_the_most_is_said_and_all_is_likely(server: Loopback
 
 
 def test_files_and_jobs_that_cannot_be_are_refused(server: LoopbackServer) -> None:
-    assert refused(server, "files", form(lessons(), "assistants"), **FORM)[0] == 400
-    assert refused(server, "files", form(lessons(), filename="rows.csv"), **FORM)[0] == 400
-    assert refused(server, "files", form(b""), **FORM)[0] == 400
+    assert refused(server, "files", form(lessons(), "assistants"), **UPLOAD)[0] == 400
+    assert refused(server, "files", form(lessons(), filename="rows.csv"), **UPLOAD)[0] == 400
+    assert refused(server, "files", form(b""), **UPLOAD)[0] == 400
     assert refused(server, "files", b"no form")[0] == 400
     assert refused(server, "files/file-none") == (404, "No such File object: file-none")
     assert refused(server, "fine_tuning/jobs", {"model": "m", "training_file": "file-none"})[0] == 400

@@ -13,7 +13,7 @@ __all__ = ["FAULTS", "Chaos", "Fault", "Reply"]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _HANGS_S = 600.0
-"""Longer than anybody waits, but not for ever: a server that goes on for days must not keep every thread."""
+"""Longer than any client waits, but finite: a server that runs for days must not keep every thread."""
 
 
 class Reply(NamedTuple):
@@ -149,22 +149,27 @@ FAULTS: Mapping[str, Callable[[random.Random], Fault]] = MappingProxyType(
 
 
 class Chaos(NamedTuple):
-    """Faults at random, in a share of all requests.
+    """Faults at random in a share of all requests, and odd shapes in a share of the replies to the others.
 
     A draw depends on the seed, the request's body and how often that body came before, and not on what else
-    is asked meanwhile: the same requests meet the same faults in any order.
+    is asked meanwhile: the same requests meet the same faults and shapes in any order.
 
     Attributes:
         share: of the requests that something goes wrong with.
-        seed: another one draws other faults.
+        seed: another one draws other faults and shapes.
         kinds: names in `FAULTS`, each as likely as the others.
         latency_s: every reply comes after half to one and a half times as many seconds.
+        shapes: the share of replies that are written in the manner of some real server.
+        shape_names: names in `oversight.testing.shapes.SHAPES`; of those that fit a reply each is as likely as the
+            others. Without any, all of them.
     """
 
     share: float = 0.0
     seed: int = 0
     kinds: tuple[str, ...] = tuple(FAULTS)
     latency_s: float = 0.0
+    shapes: float = 0.0
+    shape_names: tuple[str, ...] = ()
 
     def draw(self, digest: str, before: int) -> tuple[str | None, Fault]:
         """What happens to a request: the fault's name, None if there is none, and the fault."""

@@ -8,14 +8,16 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from oversight.digest import digest
-from oversight.testing.answering import Responder, default_responder
+from oversight.testing.answering import Responder, chat_completion, default_responder
 from oversight.testing.faults import Chaos, Fault, Reply
+from oversight.testing.shapes import REFUSALS, SHAPES, draw_shape
 from oversight.testing.tuning import TuningDesk
 
 __all__ = ["LoopbackServer", "Received", "Served"]
@@ -44,7 +46,9 @@ class Served(NamedTuple):
         status: the HTTP status sent; None while there is no answer.
         ended: when the last byte was sent or the connection was found closed; None until then.
         complete: whether all of the response was sent.
-        usual: whether that response is the one a request like this gets when nothing goes wrong.
+        usual: whether that response says what a request like this is told when nothing goes wrong, in whatever shape.
+        shape: the name of the shape that the reply was written in, if any; see `oversight.testing.shapes`.
+        refusal: which of `LoopbackServer.refuses` the request met, if any.
     """
 
     number: int
@@ -56,6 +60,8 @@ class Served(NamedTuple):
     ended: float | None = None
     complete: bool = False
     usual: bool = False
+    shape: str | None = None
+    refusal: str | None = None
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -79,7 +85,9 @@ class LoopbackServer:
     Args:
         responder: says what the model answers; see `default_responder`.
         unsupported: request parameters that are answered with 400.
-        chaos: faults at random.
+        chaos: faults and shapes at random.
+        shape: the name of a shape that every reply is written in to which it can be given.
+        refuses: names of what the server as a whole does not take; see `oversight.testing.shapes.REFUSALS`.
         port: to listen on; 0 takes a free one.
         keep: whether `received` holds every request; without, a server can run for days.
 
@@ -96,12 +104,19 @@ class LoopbackServer:
         *,
         unsupported: tuple[str, ...] = (),
         chaos: Chaos | None = None,
+        shape: str | None = None,
+        refuses: Sequence[str] = (),
         port: int = 0,
         keep: bool = True,
     ) -> None:
         self.responder = responder or default_responder
         self.unsupported = unsupported
         self.chaos = chaos or Chaos()
+        if shape is not None:
+            self.chaos = self.chaos._replace(shapes=1.0, shape_names=(shape,))
+        self.refuses = {name: REFUSALS[name] for name in refuses}
+        if unknown := set(self.chaos.shape_names) - SHAPES.keys():
+            raise ValueError(f"there is no shape {', '.join(sorted(unknown))}")
         self.faults: deque[Fault | None] = deque()
         self.received: list[Received] = []
         self.served: list[Served] = []
@@ -133,20 +148,21 @@ class LoopbackServer:
         self._http.server_close()
         self._thread.join()
 
-    def _take(self, request: Received) -> tuple[Served, Fault]:
-        """Put a request on record and draw its fault."""
+    def _take(self, request: Received) -> tuple[Served, Fault, int]:
+        """Put a request on record and draw its fault; also returns how often its body came before."""
         key = digest(request.body)
         with self._lock:
             told = self.faults.popleft() if self.faults else None
-            kind, fault = ("told", told) if told else self.chaos.draw(key, self._asked[key])
+            before = self._asked[key]
+            kind, fault = ("told", told) if told else self.chaos.draw(key, before)
             self._asked[key] += 1
             served = Served(len(self.served), key, str(request.body.get("model")), time.time(), kind)
             self.served.append(served)
             if self._keep:
                 self.received.append(request)
-        return served, fault
+        return served, fault, before
 
-    def _answer(self, body: Mapping[str, Any], fault: Fault, number: int) -> tuple[Fault, str]:
+    def _answer(self, body: Mapping[str, Any], fault: Fault, served: Served, before: int) -> tuple[Fault, str]:
         """What to send for a request, and its text."""
         self._delay(fault)
         model = str(body.get("model"))
@@ -155,54 +171,43 @@ class LoopbackServer:
         for name in self.unsupported:
             if name in body:
                 fault = Fault.error(400, f"Unsupported parameter: '{name}' is not supported with this model.")
+        for name, refusal in self.refuses.items():
+            if refusal.asks(body):
+                fault = refusal.fault
+                self._note(served.number, refusal=name)
+                break
         if fault.body is not None:
             return fault, fault.body
-        reply = (
-            fault.reply
-            or self.tuning.recall(body)
-            or self.responder(body if base == model else {**body, "model": base})
-        )
+        if fault.reply is not None:
+            return fault, json.dumps(chat_completion(body, fault.reply, served.number))
+        reply = self.tuning.recall(body) or self.responder(body if base == model else {**body, "model": base})
         reply = Reply(reply) if isinstance(reply, str) else reply
-        return fault, json.dumps(_completion(body, reply, number))
+        shape, sent = draw_shape(self.chaos, served.digest, before, body, reply)
+        self._note(served.number, shape=shape)
+        return fault, json.dumps(sent.applied_to(chat_completion(body, reply, served.number)))
 
     def _delay(self, fault: Fault) -> None:
         """Wait for as long as a fault says, or until the server closes."""
         if fault.delay_s:
             self._closing.wait(None if math.isinf(fault.delay_s) else fault.delay_s)
 
-    def _end(self, number: int, status: int, *, complete: bool, usual: bool) -> None:
+    def _note(self, number: int, **became: Any) -> None:
         """Put on record what became of a request."""
         with self._lock:
-            self.served[number] = self.served[number]._replace(
-                status=status, ended=time.time(), complete=complete, usual=complete and usual
-            )
+            self.served[number] = self.served[number]._replace(**became)
+
+    def _end(self, number: int, status: int, *, complete: bool, usual: bool) -> None:
+        """Put on record how the response to a request ended."""
+        served = self.served[number]
+        says_it = served.refusal is None and (served.shape is None or SHAPES[served.shape].same_content)
+        usual = usual and complete and says_it and status == HTTPStatus.OK
+        self._note(number, status=status, ended=time.time(), complete=complete, usual=usual)
 
     def _log(self, first: int) -> str:
         """`served` from a number on, as JSON lines."""
         with self._lock:
             served = self.served[first:]
         return "".join(json.dumps(each._asdict()) + "\n" for each in served)
-
-
-def _completion(body: Mapping[str, Any], reply: Reply, number: int) -> dict[str, Any]:
-    """A ``chat.completion`` object."""
-    content = None if reply.refusal else reply.text
-    message = {"role": "assistant", "content": content, "refusal": reply.refusal}
-    choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
-    if body.get("logprobs") and reply.first_token:
-        ranked = sorted(reply.first_token.items(), key=lambda item: -item[1])
-        tokens = [{"token": t, "logprob": math.log(p), "bytes": list(t.encode())} for t, p in ranked]
-        choice["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens[: body.get("top_logprobs", 0)]}]}
-    prompt, completion = sum(len(str(m["content"]).split()) for m in body["messages"]), len(reply.text.split())
-    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return {
-        "id": f"chatcmpl-{number}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": body["model"],
-        "choices": [choice],
-        "usage": {**usage, "prompt_tokens_details": {"cached_tokens": reply.cached_tokens}},
-    }
 
 
 def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
@@ -229,9 +234,9 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 return
             body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            served, fault = server._take(Received(self.path, body, headers))
+            served, fault, before = server._take(Received(self.path, body, headers))
             usual = fault._replace(delay_s=0, pace_s=0, headers=Fault().headers) == Fault()
-            fault, text = server._answer(body, fault, served.number)
+            fault, text = server._answer(body, fault, served, before)
             sent = False
             try:
                 self._send(fault, text)
