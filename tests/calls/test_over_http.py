@@ -108,7 +108,7 @@ def test_after_a_failure_only_what_failed_is_asked_again(tmp_path: Path, server:
 
 
 def test_what_was_cut_off_and_paid_for_is_not_used_by_the_next_attempt(tmp_path: Path, server: LoopbackServer) -> None:
-    staged = Staged(tmp_path, server, "[{debate: {rounds: 1, turns: sequential}}]")
+    staged = Staged(tmp_path, server, "[{debate: {rounds: 1, turns: sequential, word_limit: null}}]")
     server.faults.extend([Fault.truncated("half a"), Fault.truncated("half b")])  # once more, and then it is given up
     failed, asked = staged.run("--limit", 1, "--concurrency", 1)
     assert failed.code == 1
@@ -161,7 +161,8 @@ def test_a_replay_asks_nobody_and_says_the_same(
     server.unsupported = () if probabilities else ("logprobs",)
     staged = Staged(tmp_path, server, "[direct, {debate: {rounds: 1, beliefs: true}}]")
     # A failed attempt is on record too; what it lacked, the next has.
-    server.faults.extend([None, Fault.context_length(), Fault.truncated()])
+    refused = [] if probabilities else [None]
+    server.faults.extend([None, *refused, Fault.context_length(), Fault.truncated()])
     # One at a time, so that they meet the same calls on every machine.
     assert staged.run("--concurrency", 1)[0].code == 1
     assert staged.run("--concurrency", 2)[0].code == 0
@@ -310,7 +311,7 @@ def test_cached_tokens_have_their_own_price(tmp_path: Path, server: LoopbackServ
 async def marks(model: str, server: LoopbackServer, request: ChatRequest, **more: Any) -> bool:
     """Whether the request that a provider gets asks it to keep the prompt."""
     settings = {"model": model, "api_base": server.api_base, "timeout": 5, **more}
-    server.faults.append(Fault.error(400, "seen enough"))
+    server.faults.append(Fault.error(401, "seen enough"))
     with pytest.raises(Exception, match="seen enough"):
         await LiteLLMModel(LiteLLMModel.Settings.model_validate(settings)).chat(request)
     body = server.received[-1].body

@@ -55,7 +55,7 @@ def choice_probs(choice: Mapping[str, Any], choices: Sequence[str], tags: Sequen
     """
     sampled, entries = _first_token(choice.get("logprobs"))
     if len(set(entries)) < min(_FEWEST, len(choices)):
-        return ChoiceProbs(None, "they came without alternatives to the first token", lasting=True)
+        return ChoiceProbs(None, "they came without alternatives to the first token", lasting=not entries)
     if opens_thought(sampled.token, tags):
         return ChoiceProbs(None, "the reply began with a thought", lasting=True)
     mass = dict.fromkeys(choices, 0.0)
