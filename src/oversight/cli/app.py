@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from oversight.cli.dashboard import dashboard
+from oversight.cli.models import models
 from oversight.cli.output import Format, err, out, plain, print_frame
 
 __all__ = ["app"]
@@ -167,13 +168,15 @@ def show(
     episode: Annotated[str, typer.Argument(metavar="EPISODE", help="An episode's id, or its first characters.")],
     store: _Store = _STORE,
     prompts: Annotated[bool, typer.Option(help="Also show what each seat was told.")] = False,
+    reasoning: Annotated[bool, typer.Option(help="Show in full what models reasoned for themselves.")] = False,
 ) -> None:
     """Show one transcript: who said what to whom, quotes as checked, beliefs and verdict."""
     from oversight.cli.transcript import find_episode, print_transcript
     from oversight.store import open_store
 
     opened = open_store(store)
-    print_transcript(opened.transcript(find_episode(opened, episode)), with_prompts=prompts)
+    transcript = opened.transcript(find_episode(opened, episode))
+    print_transcript(transcript, with_prompts=prompts, with_reasoning=reasoning)
 
 
 @app.command()
@@ -236,6 +239,7 @@ def tasks(
 
 
 app.command()(dashboard)
+app.add_typer(models, name="models")
 
 new = typer.Typer(help="Start something of your own.", rich_markup_mode=None)
 app.add_typer(new, name="new")

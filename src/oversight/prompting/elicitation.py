@@ -37,8 +37,8 @@ __all__ = [
 
 Form = TypeVar("Form", bound=BaseModel)
 
-# How it was chosen: docs/measures.md.
-MINIMUM_MASS = 0.1
+# How it was chosen: docs/replies.md.
+MINIMUM_MASS = 0.07
 """Below this share of probability on the labels, the model was not answering with a label at all."""
 
 _WRITTEN_NUMBER = re.compile(r"\+?(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})\s*(%?)", re.ASCII)
