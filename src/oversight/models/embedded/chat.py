@@ -159,7 +159,7 @@ class _LanguageModel(ChatModel):
 
 
 class SmolLM2(_LanguageModel):
-    """SmolLM2-135M-Instruct: a real language model that anybody can run, and a bad judge."""
+    """SmolLM2-135M-Instruct: a real language model that runs on any machine, and a bad judge."""
 
     @classmethod
     def weights(cls, settings: ModelSettings) -> Path:

@@ -105,7 +105,7 @@ class Runner:
             return not self._closed
 
     def _admit(self, batch: Batch, running: dict[int, _Asked]) -> None:
-        """Drop the rows that nobody waits for any more, and read the prompts of as many new jobs as there is room."""
+        """Drop the rows that were given up, and read the prompts of as many new jobs as there is room."""
         batch.drop([row for row in batch.rows if running[id(row)].future.cancelled()])
         for key in running.keys() - {id(row) for row in batch.rows}:
             del running[key]

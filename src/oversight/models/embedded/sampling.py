@@ -18,7 +18,7 @@ _CANDIDATES = 1024
 def next_tokens(logits: Tensor, rows: Sequence[Row], wordless: Tensor) -> list[int]:
     """Choose a token for each row from its logits (rows, vocabulary).
 
-    A row that has said nothing yet does not end: a blank reply is of no use to anybody.
+    A row that has said nothing yet does not end: a blank reply is of no use.
 
     Args:
         logits: float32; overwritten.
