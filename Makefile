@@ -38,7 +38,7 @@ $(INSTALLED_LM): requirements-lm.lock $(INSTALLED)
 quickstart: install
 	$(BIN)/oversight run experiments/quickstart.yaml
 
-# A real language model of 135 million parameters: 93 MB to download, two and a half minutes on two idle cores. Exit code 1
+# A real language model of 135 million parameters: 93 MB to download, under three minutes on two idle cores. Exit code 1
 # says that some episodes failed; with a model this small one may, and the table counts it.
 quickstart-lm: install-lm
 	$(BIN)/oversight models fetch smollm2

@@ -155,6 +155,7 @@ INF = math.inf
         ([("A", 0.5), ("A", 0.5), ("B", 0.25)], (0.5, 0.25)),
         ([("\u0120A", 0.5), ("\u2581B", 0.25)], (0.5, 0.25)),
         ([("So", 0.6), ("A", 0.3), ("B", 0.1), ("a", 0.0)], (0.3, 0.1)),
+        ([("Here", 0.6), ("A", 0.3), ("B", 0.1)], (0.3, 0.1)),
     ],
 )
 def test_token_probabilities_are_summed_by_text(entries: list[tuple[str, float]], probs: tuple[float, float]) -> None:

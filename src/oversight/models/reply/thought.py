@@ -94,7 +94,8 @@ def opens_thought(token: str, tags: Sequence[Tag] = ()) -> bool:
     """Return whether a reply's first token begins a thought: a whole opening tag, or the start of one."""
     bare = token.strip().casefold()
     openings = [f"<{tag}" if isinstance(tag, str) else tag[0] for tag in (*_NAMES, *_PAIRS, *tags)]
-    openings += ["<|channel|>"]
+    # A word such as "Here" could begin one too, but by itself it does not tell.
+    openings = ["<|channel|>", *(opening for opening in openings if not opening[0].isalnum())]
     return len(bare) > 1 and any(
         opening.casefold().startswith(bare) or bare.startswith(opening.casefold()) for opening in openings
     )
