@@ -24,6 +24,7 @@ _BOUNDARY = re.compile(r'boundary="?([^";]+)')
 _JOBS_A_PAGE = 20
 _LONGEST_SUFFIX = 64
 _SURE = 0.95
+_UNTAUGHT = "Well"
 """How likely a tuned model's first token is what it was taught; the rest belongs to no answer."""
 
 
@@ -94,7 +95,9 @@ class TuningDesk:
         first: Counter[str] = Counter()
         for reply, count in said.items():
             first[reply.split(maxsplit=1)[0]] += count
-        return Reply(text, first_token={token: _SURE * count / said.total() for token, count in first.items()})
+        taught = {token: _SURE * count / said.total() for token, count in first.items()}
+        # As from a real model there are always alternatives; without any, probabilities tell nothing of the others.
+        return Reply(text, first_token={_UNTAUGHT: 1 - _SURE, **taught})
 
     def base_of(self, model: str) -> str | None:
         """The untuned model that a model comes from; None where it is said to be a tuned one, and is not."""
