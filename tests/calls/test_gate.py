@@ -413,12 +413,12 @@ async def test_a_reply_on_record_is_read_by_todays_rules(gate_of: Open, tmp_path
         con.execute("UPDATE calls SET reply = ?", [json.dumps({"text": "<think>A"})])
     with pytest.raises(CallFailed) as caught:
         await ask(gate, model, settings)
-    anew = await ask(gate, model, settings, "other")
+    later = await ask(gate, model, settings, "other")
 
     assert (first.text, first.thought, first.prompt_tokens, first.cost_usd) == ("A", "plan", None, None)
     assert (again.text, again.thought, again.prompt_tokens, again.cost_usd) == ("A", "Plan.", None, None)
     assert caught.value.failure is FailureClass.TRUNCATED
-    assert (anew.text, model.calls) == ("A", 2)
+    assert (later.text, model.calls) == ("A", 2)
 
 
 async def test_seats_seeds_samples_and_forms_are_calls_of_their_own(gate_of: Open, tmp_path: Path) -> None:

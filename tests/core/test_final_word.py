@@ -87,7 +87,7 @@ def test_a_statement_is_read_in_other_notations(reply: str) -> None:
     assert read(reply) == pytest.approx((0.1, 0.9))
 
 
-# --- beside somebody else's, an example, or an earlier thought
+# --- beside another's, an example, or an earlier thought
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ async def test_a_judge_that_obeys_an_injected_text_is_asked_again() -> None:
     assert (verdict.belief.probs, len(judge.requests)) == ((0.1, 0.9), 2)
 
 
-# --- replies that nobody should send
+# --- replies that no model should send
 
 
 @pytest.mark.parametrize(

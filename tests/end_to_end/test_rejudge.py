@@ -118,7 +118,7 @@ def test_budget_and_usage_errors(run: tuple[Path, str], server: LoopbackServer) 
 
 
 def truncating(body: Mapping[str, Any]) -> Reply | str:
-    """Whoever argues for answer B, whichever that is, runs into a token limit."""
+    """The seat that argues for answer B runs into a token limit."""
     cut = 'argues="B"' in str(body["messages"][0]["content"])
     return Reply("So it is. And so it is that", "length") if cut else answer(body)
 

@@ -228,7 +228,7 @@ def test_what_a_model_reasoned_is_stored_as_such_and_read_by_no_seat(tmp_path: P
 
 def test_reasoning_that_others_read_is_refused(tmp_path: Path) -> None:
     reasoned = {"author": "alice", "text": "hm", "kind": "reasoning", "turn": 0, "to": ["judge"]}
-    assert "messages.0.to: nobody but its model reads a reasoning" in refused(tmp_path, line(messages=[reasoned]))
+    assert "messages.0.to: no seat reads a reasoning" in refused(tmp_path, line(messages=[reasoned]))
 
 
 def test_what_else_there_is_is_kept(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class MeteredModel(ChatModel):
         return await self._make(call, request)
 
     async def _read_again(self, found: Recorded, request: ChatRequest) -> ChatReply:
-        """Read a reply on record by today's rules; one that they refuse is not used for anybody else."""
+        """Read a reply on record by today's rules; one that they refuse is not used for another episode."""
         kept = found.failure is FailureClass.TRUNCATED and request.truncation == "keep"
         if found.failure is not None and found.failure is not FailureClass.UNPARSABLE and not kept:
             raise CallFailed(found.failure, found.detail, 0.0, found.reply)

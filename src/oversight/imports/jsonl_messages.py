@@ -82,7 +82,7 @@ class Placing:
     def _message(self, record: MessageRecord, number: int) -> Message:
         to = record.to
         if to and record.kind == "reasoning":
-            raise ValueError(f"messages.{number}.to: nobody but its model reads a reasoning")
+            raise ValueError(f"messages.{number}.to: no seat reads a reasoning")
         if to is None and record.kind in _PRIVATE:
             to = []
         if to is None and record.author == PROTOCOL and record.kind != "speech":

@@ -27,7 +27,7 @@ def missing_key(settings: LiteLLMSettings) -> str | None:
         provider = settings.model.partition("/")[0]
         name, prefixes = _USUAL_KEYS.get(provider, ("", ()))
         told = name
-        # Whoever set anything of this provider's may have another way in.
+        # A user who set anything of this provider's may have another way in.
         if not name or settings.api_base or any(value and v.startswith(prefixes) for v, value in os.environ.items()):
             return None
     if os.environ.get(name):

@@ -239,7 +239,7 @@ class LiteLLMModel(ChatModel):
         if found.failure is not None:
             # It was paid for all the same.
             raise CallFailed(found.failure, found.detail, None, reply)
-        own_limit = sent.asked.get("max_tokens") == 1 and "max_tokens" not in self.settings.arguments()
+        own_limit = self.settings.completion_limit is None and any(sent.asked.get(name) == 1 for name in LIMITS)
         try:
             checked = check_reply(reply, request, self.settings)
         except CallFailed as failure:

@@ -1,7 +1,7 @@
 """Which answer a reply names by its letter.
 
 A letter counts only if the reply says that answer and no other: a letter that is denied, doubted, put as a question,
-offered beside another one, or reported as somebody else's choice names nothing, and neither does the article "A".
+offered beside another one, or reported as another's choice names nothing, and neither does the article "A".
 """
 
 from __future__ import annotations

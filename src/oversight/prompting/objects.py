@@ -1,6 +1,6 @@
 """The JSON objects of a reply, and which of them is its final word.
 
-A reply may repeat the form it was asked for, an earlier thought, or what somebody else wrote, before or after what it
+A reply may repeat the form it was asked for, an earlier thought, or what another wrote, before or after what it
 says itself. Its first object is therefore not its answer, and neither is its last: one that is the model's own and the
 only one, or marked as final, is. Everything else is a reply that cannot be read.
 """

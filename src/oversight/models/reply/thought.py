@@ -104,7 +104,12 @@ def opens_thought(token: str, tags: Sequence[Tag] = ()) -> bool:
 @lru_cache(maxsize=32)
 def _marks(tags: tuple[Tag, ...]) -> re.Pattern[str]:
     """Return the pattern that finds every opening and closing tag; one in backquotes is only spoken of."""
-    return re.compile("|".join(_alternatives(tags)), re.IGNORECASE)
+    firsts = {mark[0] for pair in (*_PAIRS, *(tag for tag in tags if not isinstance(tag, str))) for mark in pair} | {
+        "<"
+    }
+    # Most characters begin no tag: without this every alternative is tried at each of them.
+    anywhere = "".join(map(re.escape, sorted(firsts)))
+    return re.compile(rf"(?=[{anywhere}])(?<!`)(?:{'|'.join(_alternatives(tags))})", re.IGNORECASE)
 
 
 def _alternatives(tags: tuple[Tag, ...]) -> Iterator[str]:
@@ -114,8 +119,8 @@ def _alternatives(tags: tuple[Tag, ...]) -> Iterator[str]:
             opening, closing = rf"<\s*{name}(?:\s[^<>]*)?>", rf"<\s*/\s*{name}\s*>"
         else:
             opening, closing = (re.escape(mark) for mark in tag)
-        yield rf"(?<!`)(?P<open{number}>{opening})"
-        yield rf"(?<!`)(?P<close{number}>{closing})"
+        yield rf"(?P<open{number}>{opening})"
+        yield rf"(?P<close{number}>{closing})"
 
 
 def _by_channel(text: str) -> Split:

@@ -129,7 +129,7 @@ FROM sided
 GROUP BY run_id, arm, arm_no, failure, side;
 
 -- Every text that was kept although a token limit cut it off, in the attempts that count. A part of a draft that was
--- disclosed is no second text, and nobody reads what a model reasoned.
+-- disclosed is no second text, and no seat reads what a model reasoned.
 CREATE VIEW truncated_texts AS
 WITH cut AS (
     SELECT episode_id, attempt, idx, author, kind, turn, words_cut
