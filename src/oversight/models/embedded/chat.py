@@ -103,7 +103,8 @@ class _LanguageModel(ChatModel):
         """
         absent = [name for name in _NEEDED if find_spec(name) is None]
         if absent:
-            raise UsageError(f"{settings.model} needs {', '.join(absent)}: pip install 'oversight[lm]', or in a checkout make install-lm")
+            how = "pip install 'oversight[lm]', or in a checkout make install-lm"
+            raise UsageError(f"{settings.model} needs {', '.join(absent)}: {how}")
         path = cls.weights(settings)
         if not path.exists():
             raise UsageError(cls.missing(settings, path))
