@@ -18,9 +18,9 @@ import pandas as pd
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
-from oversight.measures.intervals import Floats, Interval, mean_difference, proportion, within
-from oversight.measures.measured import f1_of, mean_of, ratio
-from oversight.measures.recovery import gap_recovered
+from oversight.stats.intervals import Floats, Interval, mean_difference, proportion, within
+from oversight.stats.measured import f1_of, mean_of, ratio
+from oversight.stats.recovery import gap_recovered
 
 
 class Study(NamedTuple):

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from oversight.measures.agreement import cohen, fleiss, krippendorff_alpha
-from oversight.measures.measured import Measured
-from oversight.measures.ratings import MEAN, SCALE, rate
+from oversight.stats.agreement import cohen, fleiss, krippendorff_alpha
+from oversight.stats.measured import Measured
+from oversight.stats.ratings import MEAN, SCALE, rate
 
 _JUDGES = 3
 _STRENGTHS = {"a": 0.8, "b": 0.2, "c": -0.3, "d": -0.7}

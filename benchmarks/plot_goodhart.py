@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from oversight import OversightError, open_store
-from oversight.analysis.optimised import Sweep, sweeps
-from oversight.analysis.plots import goodhart_curve
+from oversight.reports.optimised import Sweep, sweeps
+from oversight.reports.plots import goodhart_curve
 
 
 def describe(sweep: Sweep) -> str:

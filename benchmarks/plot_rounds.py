@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from oversight import open_store
-from oversight.analysis.plots import accuracy_over_rounds
-from oversight.analysis.rounds import accuracies
+from oversight.reports.plots import accuracy_over_rounds
+from oversight.reports.rounds import accuracies
 
 
 def main(store: str, run: str, file: str, title: str = "") -> None:

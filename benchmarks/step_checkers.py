@@ -23,7 +23,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from oversight.embedded.steps import check_answer, check_step
 from oversight.embedded.steps.calibration import ANSWER_GUESS, STEP_GUESS
 from oversight.embedded.steps.checker import find_answer_kind, find_step
-from oversight.measures.intervals import proportion
+from oversight.stats.intervals import proportion
 
 SUBSETS = ("multistep_arithmetic", "dyck_languages", "tracking_shuffled_objects", "logical_deduction", "word_sorting")
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

@@ -7,7 +7,7 @@ from typing import cast
 
 import streamlit as st
 
-from oversight.analysis.report import COLUMNS, Unit
+from oversight.reports.report import COLUMNS, Unit
 
 from . import data, links, wording
 from .data import Stamp

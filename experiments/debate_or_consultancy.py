@@ -3,7 +3,7 @@
     python experiments/debate_or_consultancy.py [--store DIR] [--limit N]
     python experiments/debate_or_consultancy.py --store DIR --run RUN    # of a run that is there already
 
-Copy it and change it: everything it prints is one call of `oversight.measures` (docs/measures.md) on one data frame.
+Copy it and change it: everything it prints is one call of `oversight.stats` (docs/measures.md) on one data frame.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from oversight import OversightError, RunSettings, open_store, report, run_experiment
-from oversight.analysis.verdicts import verdicts
-from oversight.measures import asd, bias, compare, planning, scores
-from oversight.measures.measured import Measured
+from oversight.reports.verdicts import verdicts
+from oversight.stats import asd, bias, compare, planning, scores
+from oversight.stats.measured import Measured
 
 QUICKSTART = Path(__file__).with_name("quickstart.yaml")
 

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.compared import Compared, compared, matched, p_text
-from oversight.measures.measured import Measured
+from oversight.reports.compared import Compared, compared, matched, p_text
+from oversight.stats.measured import Measured
 
 from .. import data, links, palette, untrusted
 from ..untrusted import Box

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.compared import changed_settings, compared, matched, p_text
+from oversight.reports.compared import changed_settings, compared, matched, p_text
 
 from .. import data, links, palette, untrusted
 from ..untrusted import Box

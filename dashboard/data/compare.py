@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from oversight.analysis.compared import flattened
+from oversight.reports.compared import flattened
 
 from .access import Moment, cached, select, store
 from .episodes import CONFIDENT, COUNTING, TOLD

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from oversight.analysis.faults import Fault, Truncation, faults, truncations
-from oversight.analysis.optimised import OptimisedRow, Sweep, optimised, sweeps
-from oversight.analysis.process import ProcessRow, process
-from oversight.analysis.report import ReportRow, Unit, report
-from oversight.analysis.rounds import Accuracy, RoundRow, accuracies, rounds
+from oversight.reports.faults import Fault, Truncation, faults, truncations
+from oversight.reports.optimised import OptimisedRow, Sweep, optimised, sweeps
+from oversight.reports.process import ProcessRow, process
+from oversight.reports.report import ReportRow, Unit, report
+from oversight.reports.rounds import Accuracy, RoundRow, accuracies, rounds
 from oversight.transcript import PREFERENCE
 
 from .access import Moment, cached, directory, select, store
@@ -75,7 +75,7 @@ def report_rows(at: Stamp, by: str | None, unit: Unit | None) -> list[ReportRow]
 
 @cached
 def verdict_table(at: Stamp) -> pd.DataFrame:
-    """The judged episodes with those columns of `oversight.analysis.verdicts.verdicts` that the page needs.
+    """The judged episodes with those columns of `oversight.reports.verdicts.verdicts` that the page needs.
 
     They are read without the calls and messages, which takes a third of the time.
     """
@@ -186,7 +186,7 @@ WHERE run_id = ? AND status = 'judged'
 ORDER BY arm_no, question_key, seed, repeat, episode_id
 """
 
-# As in `oversight.analysis.verdicts`: the beliefs of the seat that gave the verdict; one before the first public
+# As in `oversight.reports.verdicts`: the beliefs of the seat that gave the verdict; one before the first public
 # speech of a seat that argues is the belief after no turn.
 BELIEFS = """
 WITH judged AS MATERIALIZED (

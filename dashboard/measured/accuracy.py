@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import accuracy_by_arm
-from oversight.analysis.report import ReportRow
+from oversight.reports.arm_plots import accuracy_by_arm
+from oversight.reports.report import ReportRow
 
 from .. import untrusted, wording
 from . import figure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.optimised import SweepPoint
-from oversight.analysis.plots import goodhart_curve
+from oversight.reports.optimised import SweepPoint
+from oversight.reports.plots import goodhart_curve
 
 from .. import data, untrusted
 from ..data import Stamp

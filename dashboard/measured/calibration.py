@@ -7,8 +7,8 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import reliability_curves
-from oversight.measures.calibration import Binning, ece, reliability
+from oversight.reports.arm_plots import reliability_curves
+from oversight.stats.calibration import Binning, ece, reliability
 
 from .. import data, links
 from ..data import Stamp

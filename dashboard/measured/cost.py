@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import accuracy_against_use
-from oversight.analysis.report import ReportRow
+from oversight.reports.arm_plots import accuracy_against_use
+from oversight.reports.report import ReportRow
 
 from . import figure
 

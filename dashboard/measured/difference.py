@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import differences_between_arms
-from oversight.measures.compare import paired_difference
-from oversight.measures.table import accuracy_by_question
+from oversight.reports.arm_plots import differences_between_arms
+from oversight.stats.compare import paired_difference
+from oversight.stats.table import accuracy_by_question
 
 from .. import data, links, untrusted
 from ..data import Stamp

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.report import ReportRow
+from oversight.reports.report import ReportRow
 
 from .. import palette, untrusted
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.report import ReportRow
+from oversight.reports.report import ReportRow
 
 from .. import data, links, palette, untrusted, wording
 from ..data import Stamp

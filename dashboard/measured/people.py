@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from oversight.measures.agreement import cohen
-from oversight.measures.intervals import mean_difference, proportion
+from oversight.stats.agreement import cohen
+from oversight.stats.intervals import mean_difference, proportion
 
 from .. import data, links, untrusted
 from ..data import Stamp

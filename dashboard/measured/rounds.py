@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.plots import accuracy_over_rounds
+from oversight.reports.plots import accuracy_over_rounds
 
 from .. import data, untrusted
 from ..data import Stamp

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import accuracy_by_arm
-from oversight.measures.scores import accuracy
+from oversight.reports.arm_plots import accuracy_by_arm
+from oversight.stats.scores import accuracy
 
 from .. import data, untrusted
 from ..data import Stamp

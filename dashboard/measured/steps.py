@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from oversight.measures.measured import Measured
+from oversight.stats.measured import Measured
 
 from .. import data, untrusted
 from ..data import Stamp

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from oversight.analysis.arm_plots import belief_over_turns
-from oversight.measures.measured import mean_share
+from oversight.reports.arm_plots import belief_over_turns
+from oversight.stats.measured import mean_share
 
 from .. import data
 from ..data import Stamp

@@ -19,8 +19,8 @@ from oversight.transcript import Message, visible_to
 from oversight.verdict import Annotation, Verdict
 
 if TYPE_CHECKING:
-    from oversight.analysis.report import report
     from oversight.engine.run import RunSettings, run_experiment
+    from oversight.reports.report import report
     from oversight.store import open_store
 
 __all__ = [
@@ -64,7 +64,7 @@ __all__ = [
 _LAZY = {
     "RunSettings": "oversight.engine.run",
     "open_store": "oversight.store",
-    "report": "oversight.analysis.report",
+    "report": "oversight.reports.report",
     "run_experiment": "oversight.engine.run",
 }
 

@@ -12,9 +12,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from cli.running import Ran, environment, here
-from oversight.analysis.transcripts import transcripts
 from oversight.belief import Belief
 from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.reports.transcripts import transcripts
 from oversight.store import Store, Transcript, open_store
 from oversight.transcript import Message
 from oversight.verdict import Verdict

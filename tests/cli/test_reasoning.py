@@ -13,9 +13,9 @@ import pytest
 
 from cli.running import Ran, here
 from cli.test_reading import controls
-from oversight.analysis.conversations import conversation_rows
 from oversight.heard import heard_by_judge
 from oversight.human.hearing import hearing
+from oversight.reports.conversations import conversation_rows
 from oversight.store import Store, open_store
 from oversight.transcript import Kind, Message, chat_history, visible_to
 

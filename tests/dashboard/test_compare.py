@@ -15,10 +15,10 @@ import oversight
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.chromium import browsing, needs_chromium, serving
 from dashboard.conftest import Kept, watch
-from oversight.analysis.compared import changed_settings, compared, flattened, matched
-from oversight.measures.compare import mcnemar
 from oversight.question import Item
 from oversight.record import EpisodeSpec
+from oversight.reports.compared import changed_settings, compared, flattened, matched
+from oversight.stats.compare import mcnemar
 from oversight.store import RunRow, StoreWriter
 
 RIGHT, WRONG = (0.9, 0.1), (0.1, 0.9)

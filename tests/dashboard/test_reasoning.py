@@ -10,7 +10,7 @@ from cli.test_reasoning import PLUGINS, Thoughts, make
 import oversight
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.conftest import watch
-from oversight.analysis.report import report
+from oversight.reports.report import report
 from oversight.transcript import Kind
 
 

@@ -19,11 +19,11 @@ import oversight
 from dashboard.browsing import opened, said
 from dashboard.chromium import Visitor, browsing, needs_chromium, serving
 from dashboard.conftest import Kept, watch
-from oversight.analysis.process import process
-from oversight.analysis.rejudged import rejudged_by_people
-from oversight.analysis.report import report
-from oversight.analysis.verdicts import verdicts
-from oversight.measures import calibration, compare
+from oversight.reports.process import process
+from oversight.reports.rejudged import rejudged_by_people
+from oversight.reports.report import report
+from oversight.reports.verdicts import verdicts
+from oversight.stats import calibration, compare
 from oversight.store import RunRow, StoreWriter
 
 

@@ -13,12 +13,12 @@ from typing import get_args
 import pytest
 import yaml
 
-from oversight.analysis.export import ExportForm
 from oversight.cli.app import app
 from oversight.experiment.file import COLUMNS, ExperimentFile, load_experiment
 from oversight.experiment.plan import build_plan
 from oversight.protocol import Protocol
 from oversight.registry import find_plugin, installed
+from oversight.reports.export import ExportForm
 from oversight.tasks.base import Task
 from oversight.tasks.source import FileTask
 from oversight.templates import Templates

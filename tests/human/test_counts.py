@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cli.running import here
 
-from oversight.analysis.process import process
-from oversight.analysis.rejudged import rejudged, rejudged_by_people
 from oversight.human import Labelled
 from oversight.human.solutions import Label
+from oversight.reports.process import process
+from oversight.reports.rejudged import rejudged, rejudged_by_people
 from oversight.store import open_store
 
 from . import staging

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli.running import here
 
-from oversight.analysis.rounds import accuracies
+from oversight.reports.rounds import accuracies
 from oversight.store import open_store
 
 pytest.importorskip("torch", reason="needs PyTorch (pip install 'oversight[ida]'): nothing is distilled")

@@ -16,11 +16,11 @@ from cli.running import here
 from pydantic import BaseModel
 
 from imports.writing import JSONL, brought, only
-from oversight.analysis.report import report
 from oversight.errors import FailureClass
 from oversight.imports import jsonl_records
 from oversight.imports.base import Importer
 from oversight.imports.jsonl import JsonLines
+from oversight.reports.report import report
 from oversight.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]

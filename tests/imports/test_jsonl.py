@@ -19,10 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imports.writing import JSONL, STORY, brought, content, line, only, refused, written
-from oversight.analysis.export import export
-from oversight.analysis.measured import measured
-from oversight.analysis.rejudged import rejudged
-from oversight.analysis.report import report
 from oversight.belief import BeliefSource, BeliefStatus
 from oversight.errors import StoreError
 from oversight.human.hearing import hearing
@@ -30,6 +26,10 @@ from oversight.imports.base import Imported, Importer
 from oversight.imports.bring import import_transcripts
 from oversight.imports.jsonl import JsonLines
 from oversight.registry import find_plugin
+from oversight.reports.export import export
+from oversight.reports.measured import measured
+from oversight.reports.rejudged import rejudged
+from oversight.reports.report import report
 from oversight.store import open_store
 from oversight.transcript import Kind, concurrent, visible_to
 

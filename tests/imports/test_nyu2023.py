@@ -14,12 +14,12 @@ from cli.running import here
 from tasks.reading import published
 
 from imports.writing import NYU2023, content
-from oversight.analysis.report import report
 from oversight.errors import UsageError
 from oversight.imports import nyu2023_table
 from oversight.imports.bring import ImportResult, import_transcripts
 from oversight.imports.nyu2023 import Nyu2023Rooms
 from oversight.imports.nyu2023_table import chi_square, platform_text, played, table
+from oversight.reports.report import report
 from oversight.store import Store, open_store
 
 ARMS = ["human debate", "human consultancy", "AI debate", "AI consultancy"]

@@ -133,7 +133,7 @@ def test_a_store_says_what_each_phase_came_to(finished: Finished) -> None:
 
 
 def test_the_ceiling_is_scored_where_it_was_evaluated(finished: Finished) -> None:
-    """Of later rounds it is known from there (`oversight.analysis.rounds`)."""
+    """Of later rounds it is known from there (`oversight.reports.rounds`)."""
     assert [row["round"] for row in scores(finished.store) if row["who"] == "ceiling"] == [0]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import samples
 
-from oversight.analysis.report import report
 from oversight.belief import BeliefSource
 from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.reports.report import report
 from oversight.store import Store, StoreWriter, open_store
 from oversight.verdict import Verdict
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import samples
 
-from oversight.analysis.measured import measured
-from oversight.analysis.verdicts import judgements, verdicts
 from oversight.belief import Belief
-from oversight.measures.scores import bits_per_round
 from oversight.models.base import CallRecord
 from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
+from oversight.reports.measured import measured
+from oversight.reports.verdicts import judgements, verdicts
+from oversight.stats.scores import bits_per_round
 from oversight.store import Store, StoreWriter, open_store
 from oversight.transcript import Kind, Message
 

@@ -88,11 +88,11 @@ def rejudge(
     form: _Format = Format.TABLE,
 ) -> int:
     """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
-    from oversight.analysis.rejudged import rejudged
     from oversight.cli.judging import print_rejudged, settings_of
     from oversight.cli.summary import ended
     from oversight.engine.planned import RunSettings
     from oversight.engine.rejudge import rejudge as judge_again
+    from oversight.reports.rejudged import rejudged
     from oversight.store import open_store
 
     settings = RunSettings(store, "local", concurrency=concurrency, max_cost=max_cost, replay=replay)
@@ -209,8 +209,8 @@ def export(
     won: Annotated[bool, typer.Option("--won", help="Chats of seats whose side the judge preferred.")] = False,
 ) -> None:
     """Write a run as JSON lines or Parquet, to read or to train on, without questions that must not be published."""
-    from oversight.analysis.export import Filter
     from oversight.cli.export import write_export
+    from oversight.reports.export import Filter
     from oversight.store import open_store
 
     write_export(open_store(store), run, form, output, Filter(by, role, won), force=force)

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
-from oversight.analysis.export import Export, ExportForm, Filter, export
 from oversight.cli.output import err, plain
 from oversight.errors import UsageError
+from oversight.reports.export import Export, ExportForm, Filter, export
 from oversight.store import Store
 
 __all__ = ["write_export"]
@@ -71,7 +71,7 @@ def _write(rows: Iterable[dict[str, Any]], form: ExportForm, output: Path) -> in
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
         if output.suffix == ".parquet":
-            from oversight.analysis.parquet import schema_of, write_parquet
+            from oversight.reports.parquet import schema_of, write_parquet
 
             written = write_parquet(partial, rows, schema_of(form))
         else:

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from oversight.analysis.report import report
 from oversight.cli.judging import settings_of
 from oversight.cli.output import Format, err, out, plain
 from oversight.cli.report import print_report
@@ -16,6 +15,7 @@ from oversight.errors import UsageError
 from oversight.imports.base import Importer
 from oversight.imports.bring import ImportResult, import_transcripts
 from oversight.registry import find_plugin, nearest
+from oversight.reports.report import report
 from oversight.store import open_store
 
 __all__ = ["import_and_report"]

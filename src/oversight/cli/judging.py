@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from oversight.analysis.rejudged import RejudgedRow
 from oversight.cli.output import Format, out, plain, print_frame
 from oversight.errors import UsageError
+from oversight.reports.rejudged import RejudgedRow
 
 __all__ = ["print_people", "print_rejudged", "settings_of"]
 

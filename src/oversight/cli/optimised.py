@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oversight.analysis.optimised import OptimisedRow
 from oversight.cli.output import Format, out, plain, print_frame
+from oversight.reports.optimised import OptimisedRow
 
 __all__ = ["print_optimised"]
 

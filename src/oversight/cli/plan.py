@@ -9,7 +9,7 @@ from oversight.experiment.estimate import Estimate, estimate
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan, PlannedEpisode
 from oversight.iterate.rounds import method_of
-from oversight.measures.planning import TARGET, Design, detectable
+from oversight.stats.planning import TARGET, Design, detectable
 
 __all__ = ["power_lines", "print_iterated", "print_plan"]
 

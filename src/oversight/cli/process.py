@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from oversight.analysis.process import ProcessRow
 from oversight.cli.output import Format, out, plain, print_frame
-from oversight.measures.measured import Measured
+from oversight.reports.process import ProcessRow
+from oversight.stats.measured import Measured
 
 __all__ = ["print_process"]
 

@@ -12,11 +12,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from oversight.analysis.faults import Fault, Truncation
-from oversight.analysis.measured import MeasuresRow
-from oversight.analysis.report import ReportRow
 from oversight.cli.measures import print_measures
 from oversight.cli.output import Format, out, plain, print_frame
+from oversight.reports.faults import Fault, Truncation
+from oversight.reports.measured import MeasuresRow
+from oversight.reports.report import ReportRow
 
 __all__ = ["print_faults", "print_report", "print_truncations"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oversight.analysis.rounds import OVERALL, Accuracy, RoundRow
 from oversight.cli.output import Format, print_frame
+from oversight.reports.rounds import OVERALL, Accuracy, RoundRow
 
 __all__ = ["print_rounds"]
 

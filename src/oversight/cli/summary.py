@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from oversight.analysis.faults import faults, truncations
-from oversight.analysis.measured import measured
-from oversight.analysis.optimised import optimised
-from oversight.analysis.process import process
-from oversight.analysis.rejudged import rejudged_by_people
-from oversight.analysis.report import Unit, report
-from oversight.analysis.rounds import accuracies, rounds
 from oversight.cli.judging import print_people
 from oversight.cli.optimised import print_optimised
 from oversight.cli.output import Format, err, plain
@@ -20,6 +13,13 @@ from oversight.cli.report import print_faults, print_report, print_truncations
 from oversight.cli.rounds import print_rounds
 from oversight.engine.drive import Driven
 from oversight.errors import StopReason
+from oversight.reports.faults import faults, truncations
+from oversight.reports.measured import measured
+from oversight.reports.optimised import optimised
+from oversight.reports.process import process
+from oversight.reports.rejudged import rejudged_by_people
+from oversight.reports.report import Unit, report
+from oversight.reports.rounds import accuracies, rounds
 from oversight.store import Store
 
 __all__ = ["ended", "print_runs"]

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from oversight.analysis.transcripts import transcripts
 from oversight.engine.logbook import add_plan
 from oversight.engine.planned import RunSettings, find_pending, run_pending
 from oversight.experiment.estimate import Estimate, estimate, times, total
@@ -20,6 +19,7 @@ from oversight.iterate.method import Ended, Method, Work
 from oversight.iterate.phases import ALONE, AMPLIFIED, CEILING, TRAINING, Phases
 from oversight.models.base import ModelSettings
 from oversight.question import Item
+from oversight.reports.transcripts import transcripts
 from oversight.store import open_store
 
 __all__ = ["EpisodeRounds"]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from oversight.analysis.rounds import OVERALL
 from oversight.digest import digest
 from oversight.engine.logbook import begin, ended, recorded
 from oversight.engine.planned import EpisodesDriven, RunSettings, Watch
@@ -16,6 +15,7 @@ from oversight.experiment.file import Experiment, Iterate
 from oversight.experiment.plan import without_manner
 from oversight.iterate.method import Method, Phase, Work
 from oversight.registry import nearest
+from oversight.reports.rounds import OVERALL
 from oversight.store import StoreWriter
 
 __all__ = ["FOLDER", "Rounds", "method_of", "run_rounds"]

@@ -1,1 +1,0 @@
-"""Reading a store and making rows of it; what the rows say is worked out by `oversight.measures`."""

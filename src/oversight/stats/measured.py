@@ -1,0 +1,133 @@
+"""Numbers that say what they rest on (rule 8): each with n, its 95 % interval and the interval's method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from oversight.stats.intervals import Floats, Interval, mean_ratio, proportion, spread, within
+
+__all__ = [
+    "Measured",
+    "divided",
+    "f1_of",
+    "harmonic",
+    "mean_of",
+    "mean_share",
+    "number",
+    "ratio",
+    "ratio_of",
+    "share_of",
+    "statistic",
+]
+
+
+class Measured(BaseModel):
+    """A number and what it rests on.
+
+    Attributes:
+        value: the number.
+        n: how many observations it is about; what those are, whoever made it says.
+        low, high, interval: its 95 % interval and the method; None where the observations show no spread, so that
+            nothing can be said about how sure it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    n: int
+    low: float | None
+    high: float | None
+    interval: str
+
+    def text(self, form: str = ".3f") -> str:
+        """The number with its interval, as tables show it."""
+        if self.low is None or self.high is None:
+            return f"{self.value:{form}}"
+        return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
+
+
+def share_of(outcomes: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Measured | None:
+    """The share of outcomes that are true; None without any."""
+    if not len(outcomes):
+        return None
+    values = np.asarray(outcomes, dtype=bool)
+    return _measured(float(values.mean()), len(values), proportion(values, clusters))
+
+
+def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
+    """The mean of shares, each of which is itself an expectation; None without any.
+
+    Where each of them is 0 or 1 it is a share of outcomes, and gets the interval of one.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if np.isin(found, (0.0, 1.0)).all():
+        return share_of(found.astype(bool), clusters)
+    return statistic(np.column_stack([found, np.ones(len(found))]), clusters, ratio)
+
+
+def mean_of(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
+    """The mean of any numbers; None without any."""
+    found = np.asarray(values, dtype=np.float64)
+    return ratio_of(found, np.ones(len(found)), clusters)
+
+
+def ratio_of(above: Floats, below: Floats, clusters: Sequence[object]) -> Measured | None:
+    """The sum of ``above`` for one of ``below``, which is not negative; None where that sums to 0."""
+    if not len(above) or not below.sum():
+        return None
+    found = mean_ratio(np.column_stack([above, below]), clusters)
+    return _measured(float(above.sum() / below.sum()), len(above), found)
+
+
+def statistic(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Measured | None:
+    """A number from 0 to 1 that ``of`` works out from the sums of ``counts``; None where it is not defined.
+
+    Args:
+        counts: one row for each observation.
+        clusters: the cluster of each.
+        of: from sums, the last axis running over the columns, to the number; NaN where it is not defined.
+    """
+    if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
+        return None
+    return _measured(value, len(counts), within(counts, clusters, of))
+
+
+def number(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Measured | None:
+    """The same for a number that may lie anywhere."""
+    if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
+        return None
+    return _measured(value, len(counts), spread(counts, clusters, of))
+
+
+def f1_of(counts: Floats) -> Floats:
+    """F1 from true positives, false positives and false negatives: 2 tp / (2 tp + fp + fn)."""
+    twice = 2 * counts[..., 0]
+    return divided(twice, twice + counts[..., 1] + counts[..., 2])
+
+
+def harmonic(counts: Floats) -> Floats:
+    """The harmonic mean of two shares, from the hits and the size of each; 0 where both are 0."""
+    one, other = (divided(counts[..., i], counts[..., i + 1]) for i in (0, 2))
+    found = divided(2 * one * other, one + other)
+    return np.where(one + other == 0, 0.0, found)
+
+
+def ratio(counts: Floats) -> Floats:
+    """The sum of the first column for one of the second."""
+    return divided(counts[..., 0], counts[..., 1])
+
+
+def divided(above: Floats, below: Floats) -> Floats:
+    """A quotient; NaN where the divisor is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below == 0, np.nan, above / below)
+
+
+def _measured(value: float, n: int, found: Interval | None) -> Measured:
+    if found is None:
+        return Measured(value=value, n=n, low=None, high=None, interval="none: no spread")
+    return Measured(value=value, n=n, low=found.low, high=found.high, interval=found.method)
