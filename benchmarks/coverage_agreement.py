@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from oversight.stats.agreement import cohen, fleiss, krippendorff_alpha
+from oversight.stats.agreement import Agreement, cohen, fleiss, krippendorff_alpha
 from oversight.stats.measured import Measured
 from oversight.stats.ratings import MEAN, SCALE, rate
 
@@ -48,8 +48,12 @@ def patchy(rng: np.random.Generator, clusters: int) -> Judged:
     return Judged(rated.mask(rng.random(rated.shape) < 0.2), at)
 
 
+def beyond_chance(found: Agreement | None) -> Measured | None:
+    return found and found.beyond_chance
+
+
 def two(study: Judged) -> Measured | None:
-    return cohen(study.rated[0].tolist(), study.rated[1].tolist(), study.clusters)
+    return beyond_chance(cohen(study.rated[0].tolist(), study.rated[1].tolist(), study.clusters))
 
 
 def games(rng: np.random.Generator, clusters: int) -> pd.DataFrame:
@@ -99,8 +103,8 @@ def main() -> None:
     studies = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     print("| n = studies | measure and size | package |\n|---|---|---|")
     agreement("Cohen's kappa", judged, two, studies)
-    agreement("Fleiss' kappa", judged, lambda study: fleiss(*study), studies)
-    agreement("alpha, a fifth missing,", patchy, lambda study: krippendorff_alpha(*study), studies)
+    agreement("Fleiss' kappa", judged, lambda study: beyond_chance(fleiss(*study)), studies)
+    agreement("alpha, a fifth missing,", patchy, lambda study: beyond_chance(krippendorff_alpha(*study)), studies)
     ratings(studies)
 
 

@@ -23,7 +23,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from oversight.embedded.steps import check_answer, check_step
 from oversight.embedded.steps.calibration import ANSWER_GUESS, STEP_GUESS
 from oversight.embedded.steps.checker import find_answer_kind, find_step
-from oversight.stats.intervals import proportion
+from oversight.stats.measured import share_of
 
 SUBSETS = ("multistep_arithmetic", "dyck_languages", "tracking_shuffled_objects", "logical_deduction", "word_sorting")
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
@@ -78,10 +78,8 @@ def traces(data: Path, subset: str, half: str) -> list[Judged]:
 
 def share(hits: Sequence[bool], clusters: Sequence[object] | None = None) -> str:
     """A share with its count and 95 % interval: Wilson's, or over clusters where outcomes share one."""
-    if not hits:
-        return "-"
-    low, high, _ = proportion(np.array(hits), list(range(len(hits))) if clusters is None else clusters)
-    return f"{np.mean(hits):.3f} [{low:.3f}, {high:.3f}] n={len(hits)}"
+    found = share_of(hits, list(range(len(hits))) if clusters is None else clusters)
+    return "-" if found is None else f"{found.text()} n={found.n}"
 
 
 def ranking(truth: Sequence[bool], given: Sequence[float]) -> str:

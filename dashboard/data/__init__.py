@@ -19,6 +19,7 @@ from .judging import arms_to_judge
 from .results import (
     Extras,
     Stamp,
+    baselines,
     belief_table,
     chances,
     extras,
@@ -58,6 +59,7 @@ __all__ = [
     "arms_of_all",
     "arms_to_judge",
     "asked",
+    "baselines",
     "belief_table",
     "cached",
     "chances",

@@ -23,6 +23,7 @@ from .access import Moment, cached, directory, select, store
 __all__ = [
     "Extras",
     "Stamp",
+    "baselines",
     "belief_table",
     "chances",
     "extras",
@@ -91,6 +92,14 @@ def verdict_table(at: Stamp) -> pd.DataFrame:
 def belief_table(at: Stamp) -> pd.DataFrame:
     """Every belief in the right answer that a judge held on the way, and the last, by how many turns it had heard."""
     return store().sql(BELIEFS, [at.run])
+
+
+@cached
+def baselines(at: Stamp) -> list[str]:
+    """The arms whose protocols say that others are compared with them."""
+    return [
+        row["arm"] for row in select("SELECT arm FROM arms WHERE run_id = ? AND baseline ORDER BY arm_no", [at.run])
+    ]
 
 
 @cached
@@ -174,7 +183,7 @@ FROM made
 
 VERDICTS = """
 SELECT
-    arm, arm_no, protocol, judge, strong, question_key AS question, cluster, episode_id AS episode,
+    arm, arm_no, protocol, judge, strong, seed, question_key AS question, cluster, episode_id AS episode,
     CASE WHEN len(list_filter(probs, lambda p: p = confidence)) = 1
         THEN list_position(probs, confidence) - 1 END AS chosen,
     p_gold, confidence, coalesce(correct, false) AS correct, coalesce(tie, false) AS tie, abstained,

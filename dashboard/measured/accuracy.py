@@ -50,11 +50,11 @@ def plot(rows: Sequence[ReportRow], chances: Mapping[str, float]) -> None:
         return
     notes = [f"Intervals: 95 %, {figure.methods(frame['interval'])}."]
     if frame["chance"].notna().any():
-        notes.append("Dashed: guessing.")
+        notes.append("Dashed grey line: guessing.")
     if frame["baseline"].any():
         notes.append("◆ the judge alone, with whom the others are compared.")
     if frame["published"].notna().any():
-        notes.append("Grey tick: the paper's number.")
+        notes.append("Red triangle: the paper's number.")
     if {row.unit for row in rows} == {"cluster"}:
         notes.append("Units are whole clusters, right only if every verdict in them is.")
     chart = accuracy_by_arm(frame, figure.colours_of(frame["protocol"]))
@@ -78,6 +78,7 @@ def table(rows: Sequence[ReportRow]) -> None:
             format="%.3f", width=72, help="median token probability on the answers' labels"
         ),
         "abstained": column.NumberColumn(format="localized", width=78),
+        "ties": column.NumberColumn(format="localized", width=54, help="part of n, and not right"),
         "cost": column.TextColumn(alignment="right", width=72),
         **dict.fromkeys(("n", "void", "failed", "calls"), column.NumberColumn(format="localized", width=54)),
     }
@@ -103,6 +104,7 @@ def _cells(row: ReportRow, label: str) -> dict[str, object]:
         "log score": row.log_score,
         "ECE": row.ece,
         "label mass": row.label_mass,
+        "ties": row.n_ties or None,
         "abstained": row.n_abstained,
         "void": row.n_void,
         "failed": row.n_failed,

@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from oversight.reports.arm_plots import differences_between_arms
+from oversight.reports.differences import SEVERAL
 from oversight.stats.compare import paired_difference
+from oversight.stats.multiplicity import holm
 from oversight.stats.table import accuracy_by_question
 
 from .. import data, links, untrusted
@@ -43,7 +45,7 @@ def show(at: Stamp) -> None:
     if len(arms) < 2:  # noqa: PLR2004
         st.info("Differences need two arms with verdicts that count. Another protocol in the experiment makes one.")
         return
-    alone = next((arm for arm in arms if protocols[arm] == "direct"), arms[0])
+    alone = next((arm for arm in data.baselines(at) if arm in protocols), arms[0])
     left, right = st.columns(2)
     with right:
         other = links.choose("other", "Compared with", [alone, *(arm for arm in arms if arm != alone)], every=None)
@@ -61,7 +63,12 @@ def show(at: Stamp) -> None:
     frame = pd.DataFrame(pairs)
     shown = frame.assign(arm=figure.short(frame["arm"]))
     chart = differences_between_arms(shown, figure.colours_of(frame["protocol"]), untrusted.one_line(other, 60))
-    note = f"Intervals: 95 %, {figure.methods(frame['interval'])}. Several episodes of a question are averaged first."
+    note = (
+        f"Intervals: 95 %, {figure.methods(frame['interval'])}. Several episodes of a question are averaged first; "
+        "judges and seeds are compared with themselves where both arms have them."
+    )
+    if len(pairs) > SEVERAL:
+        note += f" {len(pairs)} differences against one arm: p (Holm) is adjusted for them, intervals are not."
     figure.show(chart, frame, name="difference", note=note)
     _table(frame)
 
@@ -69,7 +76,11 @@ def show(at: Stamp) -> None:
 @data.cached
 def _paired(at: Stamp, one: str, other: str, protocol: str) -> _Pair | None:
     table = data.verdict_table(at)
-    found = paired_difference(table[table["arm"] == one], table[table["arm"] == other])
+    table = table.assign(context=table["judge"].fillna("") + " " + table["seed"].astype(str))
+    sides = [table[table["arm"] == arm] for arm in (one, other)]
+    if not set(sides[0]["context"]) & set(sides[1]["context"]):  # it is judges or seeds that are compared
+        sides = [side.drop(columns="context") for side in sides]
+    found = paired_difference(*sides)
     if found is None:
         return None
     number, test = found
@@ -102,6 +113,8 @@ def _table(frame: pd.DataFrame) -> None:
     shown.insert(1, "shared questions", frame["n"])
     shown.insert(2, "difference [95 %]", figure.ranges(frame, "difference", form="+.3f"))
     shown.insert(3, "p", [_p(p) for p in frame["p"]])
+    if len(frame) > SEVERAL:
+        shown.insert(4, "p (Holm)", [_p(float("nan") if p is None else p) for p in holm(frame["p"].tolist())])
     column = st.column_config
     untrusted.table(
         shown,
@@ -110,7 +123,7 @@ def _table(frame: pd.DataFrame) -> None:
             "arm": column.TextColumn(width=130),
             "shared questions": column.NumberColumn(format="localized", width=110),
             "difference [95 %]": column.TextColumn(alignment="right", width=165),
-            "p": column.TextColumn(alignment="right", width=62),
+            **dict.fromkeys(("p", "p (Holm)"), column.TextColumn(alignment="right", width=70)),
             "test": column.TextColumn(width=185),
             "interval": column.TextColumn(width=225),
         },

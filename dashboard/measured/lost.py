@@ -38,10 +38,15 @@ def _balance(rows: Sequence[ReportRow]) -> None:
                 "arm": label,
                 "asked": row.n_asked,
                 judged_as: row.n,
+                "ties": row.n_ties,
                 "abstained": row.n_abstained,
                 "void": row.n_void,
                 "failed": row.n_failed,
                 "pending": row.n_pending,
+                "accuracy": figure.ranged(row.accuracy, None, None),
+                "if failed were wrong..right": ""
+                if row.failures_wrong is None
+                else f"{row.failures_wrong:.3f}..{row.failures_right:.3f}",
             }
             for row, label in zip(rows, figure.labels_of(rows), strict=True)
         ]
@@ -50,11 +55,15 @@ def _balance(rows: Sequence[ReportRow]) -> None:
     untrusted.table(
         frame,
         key="balance-table",
-        column_config={name: column.NumberColumn(format="localized", width=90) for name in frame.columns[1:]},
+        column_config={
+            **{name: column.NumberColumn(format="localized", width=90) for name in frame.columns[1:8]},
+            "accuracy": column.TextColumn(alignment="right", width=80),
+            "if failed were wrong..right": column.TextColumn(alignment="right", width=175),
+        },
     )
     st.caption(
         "Asked: episodes of the plan. n: those with a verdict that counts. Void: no side of the contest argued the "
-        "right answer. What abstained, is void or failed is no part of any accuracy."
+        "right answer. Ties are part of n, and not right. What abstained, is void or failed is no part of any accuracy."
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from oversight.stats.agreement import cohen
-from oversight.stats.intervals import mean_difference, proportion
+from oversight.stats.agreement import class_agreement, cohen
+from oversight.stats.measured import difference_of, share_of
 
 from .. import data, links, untrusted
 from ..data import Stamp
@@ -51,10 +51,13 @@ def beside(again: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
 def _row(arm: str, kind: str, judge: str, mode: str, part: pd.DataFrame, kappa: bool = True) -> dict[str, object]:
     clusters = part["cluster"].tolist()
     right, before = part["correct"].to_numpy(bool), part["first_correct"].to_numpy(bool)
-    share = proportion(right, clusters)
-    difference = mean_difference(right.astype(np.float64) - before, clusters)
+    share, difference = share_of(right, clusters), difference_of(right.astype(np.float64) - before, clusters)
+    assert share is not None
+    assert difference is not None
     # Its bootstrap takes a second for many transcripts, and says little of the few that one person judged.
-    alike = cohen(part["chosen"].tolist(), part["chosen_first"].tolist(), clusters) if kappa else None
+    both = cohen(part["chosen"].tolist(), part["chosen_first"].tolist(), clusters) if kappa else None
+    alike = both and both.beyond_chance
+    classes = class_agreement(pd.DataFrame({"own": right, "first": before}).astype(float), clusters)
     firsts = part["first_judge"].dropna().unique().tolist()
     return {
         "arm": arm,
@@ -72,10 +75,13 @@ def _row(arm: str, kind: str, judge: str, mode: str, part: pd.DataFrame, kappa: 
         "difference_low": difference.low,
         "difference_high": difference.high,
         "agree": float((right == before).mean()),
+        "agree right": classes[1.0].value if 1.0 in classes else None,
+        "agree wrong": classes[0.0].value if 0.0 in classes else None,
         "kappa": alike.value if alike else None,
         "kappa_low": alike.low if alike else None,
         "kappa_high": alike.high if alike else None,
-        "interval": share.method,
+        "interval": share.interval,
+        "difference_interval": difference.interval,
     }
 
 
@@ -91,9 +97,10 @@ def show(at: Stamp) -> None:
     _table(frame)
     figure.under(
         "Each row is about the transcripts that both judged, with verdicts that count. Agree: both right, or both not. "
+        "On right, on wrong: of the verdicts that are so, how many the other judge shares. "
         "Kappa: Cohen's, of the answers chosen; 1 is agreement, 0 chance. "
-        f"Intervals: 95 %; accuracy {figure.methods(frame['interval'])}; difference paired by transcript, cluster "
-        "jackknife t; kappa cluster bootstrap.",
+        f"Intervals: 95 %; accuracy {figure.methods(frame['interval'])}; difference, by transcript, "
+        f"{figure.methods(frame['difference_interval'])}; kappa cluster bootstrap.",
         frame,
         "people",
     )
@@ -111,6 +118,7 @@ def _table(frame: pd.DataFrame) -> None:
     shown["accuracy [95 %]"] = figure.ranges(frame, "accuracy")
     shown["first judge's"] = frame["first accuracy"]
     shown["agree"] = frame["agree"]
+    shown[["on right", "on wrong"]] = frame[["agree right", "agree wrong"]]
     shown["kappa [95 %]"] = figure.ranges(frame, "kappa", "kappa_low", "kappa_high", ".2f")
     shown["difference [95 %]"] = figure.ranges(frame, "difference", "difference_low", "difference_high", "+.3f")
     shown[["first judge", "asked"]] = frame[["first judge", "asked"]]
@@ -126,6 +134,10 @@ def _table(frame: pd.DataFrame) -> None:
             "difference [95 %]": right,
             "agree": column.NumberColumn(
                 format="%.3f", width=64, help="share on which both are right, or both are not"
+            ),
+            **dict.fromkeys(
+                ("on right", "on wrong"),
+                column.NumberColumn(format="%.3f", width=70, help="of such verdicts, how many the other judge shares"),
             ),
             "kappa [95 %]": right,
         },

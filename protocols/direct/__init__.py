@@ -35,6 +35,16 @@ class Direct(Protocol):
             1, ge=1, le=1024, description="independent judges; each votes for the answer it finds likeliest"
         )
 
+    @property
+    def baseline(self) -> bool:
+        """Whether the judge decides without what the experts know."""
+        return not self.ceiling
+
+    @property
+    def ceiling(self) -> bool:
+        """Whether the judge reads the material, as the experts do."""
+        return bool(self.options.sees == "material")
+
     async def run(self, episode: Episode) -> Verdict:
         """Ask the judge once, or every judge."""
         if self.options.votes == 1:

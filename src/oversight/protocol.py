@@ -31,11 +31,24 @@ class Protocol(ABC):
         name: the name experiments use.
         version: bumped when what the protocol does changes.
         roles: the roles the experiment must bind to models.
+        baseline: whether, with these options, it is what other protocols are compared with: the judge without help.
+        ceiling: whether, with these options, it is the most that oversight could reach: the judge who knows all that
+            the experts know. A property may decide both by ``self.options``.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     roles: ClassVar[tuple[str, ...]] = ("judge", "strong")
+
+    @property
+    def baseline(self) -> bool:
+        """Whether other protocols are compared with this one; by default not."""
+        return False
+
+    @property
+    def ceiling(self) -> bool:
+        """Whether this is the most that other protocols could reach; by default not."""
+        return False
 
     class Options(BaseModel):
         """What an experiment may set; every field has a default and a description."""

@@ -82,6 +82,11 @@ class Plugin(BaseModel):
         return digest([self.source, self.prompts], length=8)
 
     @property
+    def origin(self) -> str:
+        """The class as a report tells it from others of its name: by module, or by the name of its file."""
+        return f"{Path(self.path).name if self.path else self.module}:{self.qualname}"
+
+    @property
     def _where(self) -> str:
         return self.path or self.module
 

@@ -129,7 +129,7 @@ def test_two_arms_of_a_run_question_by_question(two: Two) -> None:
     assert "50.0 %" in shown
     assert "62.5 %" in shown
     assert "+12.5 points" in shown
-    assert "paired cluster jackknife t, 4 clusters; n = 4 questions" in shown
+    assert "paired cluster score, 4 clusters; n = 4 questions" in shown
     assert "1 on which its own episodes failed, abstained" in " ".join(each.value for each in at.caption)
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -94,7 +95,7 @@ def test_failures_abstentions_and_the_unjudged_are_told_apart(tmp_path: Path) ->
     (row,) = report(store)
     assert (row.n, row.n_failed, row.n_abstained, row.n_pending, row.n_asked) == (1, 1, 1, 0, 3)
     assert done.unjudged == 1
-    assert row.imported == "jsonl, 4 of 4 transcripts; 1 that nobody judged are not in the table"
+    assert row.imported == "jsonl, 4 of 4 transcripts; 1 that have no verdict are not in the table"
     stored = store.arrow("SELECT failure, detail FROM episodes WHERE failure IS NOT NULL ORDER BY 1").to_pylist()
     assert stored == [
         {"failure": "refused", "detail": "transcript t1: it would not"},
@@ -166,22 +167,30 @@ def test_a_report_on_what_nobody_judged_says_so(form: str, tmp_path: Path) -> No
     assert ran.err.startswith("nothing to report: ")
 
 
-@pytest.mark.parametrize("people", [("p1", "p2"), ("p1", "p1"), (None, None)])
-def test_the_judge_alone_is_whoever_of_an_arm_s_judges_decided_alone(
-    people: tuple[str | None, str | None], tmp_path: Path
+@pytest.mark.parametrize(
+    ("people", "over", "persuaded"),
+    [
+        (("p1", "p2", "p3", "p4"), (), None),
+        (("p1", "p2", "p3", "p4"), ("question", "judge"), 0.5),
+        (("p1", "p1", "p1", "p1"), (), 0.5),
+        ((None, None, None, None), (), 0.5),
+    ],
+)
+def test_the_judge_alone_is_the_same_person_unless_people_are_a_sample(
+    people: Sequence[str | None], over: tuple[str, ...], persuaded: float | None, tmp_path: Path
 ) -> None:
-    one, other = people
     alone = {"protocol": "direct", "sides": None, "messages": None, "beliefs": None, "verdict": {"answer": "Ann"}}
     store, _ = brought(
         tmp_path,
-        line(0, judge=one, question="Who?", **alone),
-        line(1, judge=other, question="Who else?", **alone),
-        line(2, judge=other, question="Who?", verdict={"answer": "Ben"}),
-        line(3, judge=one, question="Who else?", verdict={"answer": "Ann"}),
+        line(0, judge=people[0], question="Who?", **alone),
+        line(1, judge=people[1], question="Who else?", **alone),
+        line(2, judge=people[2], question="Who?", verdict={"answer": "Ben"}),
+        line(3, judge=people[3], question="Who else?", verdict={"answer": "Ann"}),
+        over=over,
     )
-    debate = next(row for row in measured(store) if row.arm == "debate")
-    assert debate.persuasion is not None
-    assert (debate.persuasion.value, debate.persuasion.n) == (0.5, 2)
+    debate = next(row for row in measured(store) if row.group["arm"] == "debate")
+    found = debate.persuasion and (debate.persuasion.value, debate.persuasion.n)
+    assert found == (persuaded and (persuaded, 2))
 
 
 def test_what_nobody_judged_is_not_put_to_another_judge(tmp_path: Path) -> None:
@@ -352,7 +361,8 @@ def test_what_the_command_is_told_wrong(tmp_path: Path) -> None:
     assert "unknown import source 'nyu'" in here("import", "nyu", path).complaint()
     ran = here("import", JSONL, path, "--store", tmp_path / "s", "--set", "nam=x")
     assert ran.complaint() == (
-        "--set nam: there is no such setting - did you mean 'name'?; settings: name, task, filter, restricted"
+        "--set nam: there is no such setting - did you mean 'name'?; settings: name, task, filter, restricted, over, "
+        "baseline, ceiling"
     )
     assert "--set name: " in here("import", JSONL, path, "--store", tmp_path / "s", "--set", "name='../x'").complaint()
     assert not (tmp_path / "s").exists()

@@ -51,15 +51,37 @@ def test_arms_keep_their_order_and_protocols_their_colours() -> None:
     assert encoding["x"]["scale"] == {"domain": [0, 1]}
 
 
-@pytest.mark.parametrize(("chances", "drawn"), [([0.5, 0.5], "rule"), ([0.5, 0.25], "tick")])
-def test_chance_is_one_line_or_a_mark_for_each_arm(chances: list[float], drawn: str) -> None:
+def legends(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the legend says of marks that are no arm's: name -> how its symbol looks."""
+    held = [layer["encoding"].get(channel) for layer in spec["layer"] for channel in ("shape", "strokeDash")]
+    return {each["scale"]["domain"][0]: each["legend"] for each in held if each and "scale" in each}
+
+
+@pytest.mark.parametrize(("chances", "drawn"), [([0.5, 0.5], "rule"), ([0.5, 0.25], "point")])
+def test_chance_is_one_dashed_line_or_one_for_each_arm(chances: list[float], drawn: str) -> None:
     spec = accuracy_by_arm(ARMS.assign(chance=chances), COLOURS).to_dict()
     assert marks(spec) == [drawn, "rule", "point", "text"]
-    assert "rule rule" not in " ".join(marks(accuracy_by_arm(ARMS.assign(chance=float("nan")), COLOURS).to_dict()))
+    assert spec["layer"][0]["encoding"]["strokeDash"]["scale"] == {"domain": ["guessing"], "range": [[3, 3]]}
+    assert list(legends(spec)) == ["guessing"]
+    none = accuracy_by_arm(ARMS.assign(chance=float("nan")), COLOURS).to_dict()
+    assert (marks(none), legends(none)) == (["rule", "point", "text"], {})
 
 
-def test_the_papers_number_is_drawn_where_there_is_one() -> None:
-    assert marks(accuracy_by_arm(ARMS.assign(published=[0.5, None]), COLOURS).to_dict())[-1] == "tick"
+@pytest.mark.parametrize("chances", [[0.5, 0.5], [0.5, 0.25]])
+def test_chance_and_the_papers_number_cannot_be_taken_for_each_other(chances: list[float]) -> None:
+    spec = accuracy_by_arm(ARMS.assign(chance=chances, published=[0.5, None]), COLOURS).to_dict()
+    chance, paper = spec["layer"][0], spec["layer"][-1]
+    assert paper["mark"]["filled"]
+    assert not chance["mark"].get("filled")
+    assert paper["mark"]["color"] not in (chance["mark"]["color"], *COLOURS.values())
+    assert paper["mark"]["yOffset"] < 0  # above the arm, so that neither lies under the other where they are equal
+    assert "strokeDash" not in paper["encoding"]
+    (drawn,) = spec["datasets"][paper["data"]["name"]]
+    assert (drawn["arm"], drawn["published"]) == ("alone", 0.5)
+    said = legends(spec)
+    assert list(said) == ["guessing", "the paper's number"]
+    assert [each["symbolStrokeColor"] for each in said.values()] == [chance["mark"]["color"], paper["mark"]["color"]]
+    assert said["guessing"]["symbolType"] != said["the paper's number"]["symbolType"]
 
 
 def test_differences_are_drawn_around_nothing() -> None:

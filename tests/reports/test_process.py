@@ -88,7 +88,7 @@ def test_steps_by_hand() -> None:
     accuracy = step_accuracy(steps)
     assert accuracy is not None
     # c and n are right, the third (the mistake) was missed; c and i are right; c is right, u and i are not.
-    assert (accuracy.n, accuracy.value, accuracy.interval) == (8, 5 / 8, "cluster jackknife wilson, 3 clusters")
+    assert (accuracy.n, accuracy.value, accuracy.interval) == (8, 5 / 8, "cluster score, 3 clusters")
     # Said to be right: 5 steps, 4 of them are; 2 right steps were not said to be.
     assert values(step_f1(steps)) == [2 * 4 / (2 * 4 + 1 + 2)]
     # Said to be wrong: 2 steps, 1 of them is; 1 wrong step was not said to be.
@@ -156,7 +156,7 @@ def test_first_errors_by_hand() -> None:
     assert found.on_correct is not None
     assert found.f1 is not None
     assert (found.on_erroneous.n, found.on_correct.n, found.f1.n, found.unparsable) == (4, 3, 7, 0)
-    assert (found.on_erroneous.interval, found.f1.interval) == ("wilson", "cluster jackknife wilson, 7 clusters")
+    assert (found.on_erroneous.interval, found.f1.interval) == ("wilson", "cluster score, 7 clusters")
 
 
 @pytest.mark.parametrize(
@@ -391,19 +391,21 @@ def test_the_interval_of_an_f1_covers_it() -> None:
     assert 180 <= covered <= 199
 
 
-def test_an_f1_that_rests_on_one_solution_gets_the_widest_interval_there_is() -> None:
+def test_an_f1_that_rests_on_one_solution_has_no_interval() -> None:
     # Without the only erroneous solution there is no F1, so that nothing can be said of its spread.
     found = first_errors(*frames(("ci", 1), ("cc", None), ("ic", None), ("cc", None))).f1
     assert found is not None
-    assert (found.value, found.interval) == (pytest.approx(0.8), "wilson on 4 clusters")
+    assert (found.value, found.interval) == (pytest.approx(0.8), "none: rests on one cluster")
 
 
 def test_a_perfect_f1_still_leaves_doubt() -> None:
     _, steps = frames(*[("ci", 1)] * 10)
     found = step_f1(steps)
     assert found is not None
-    assert (found.value, found.high, found.interval) == (1.0, pytest.approx(1.0), "wilson on 10 clusters")
-    assert 0.7 < found.low < 0.75
+    assert (found.value, found.high, found.interval) == (1.0, pytest.approx(1.0), "cluster score, 10 clusters")
+    assert found.low == pytest.approx(
+        10 / (10 + 2.262**2), abs=1e-3
+    )  # as the lower end of Wilson's, by Student's quantile
 
 
 # --- from the store

@@ -15,18 +15,39 @@ from oversight.stats import (
     bias,
     calibration,
     compare,
+    cost,
+    crossed,
+    decomposition,
+    equivalence,
+    failures,
     goodhart,
+    mixed,
+    multiplicity,
+    oversight_elo,
+    persuasiveness,
     planning,
     ratings,
     recovery,
     schedules,
     scores,
+    tiers,
 )
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "measures.md").read_text(encoding="utf-8")
-MODULES = (agreement, asd, bias, calibration, compare, goodhart, planning, ratings, recovery, schedules, scores)
+MODULES = (
+    *(agreement, asd, bias, calibration, compare, cost, crossed, decomposition, equivalence, failures, goodhart),
+    *(mixed, multiplicity, oversight_elo, persuasiveness, planning, ratings, recovery, schedules, scores, tiers),
+)
 # What measures are made of, or another form of one.
-PARTS = {"student_p", "win_probability", "brier", "log_odds", "log_score", "judge_score", "expected_calibration_error"}
+PARTS = {
+    "cluster_test",
+    "win_probability",
+    "brier",
+    "log_odds",
+    "log_score",
+    "judge_score",
+    "expected_calibration_error",
+}
 
 EXPERIMENT = """\
 name: measured

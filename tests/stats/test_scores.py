@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated import consultancy, table, verdict
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from oversight.stats import asd, bias, calibration, scores
+from oversight.stats.measured import Measured
 
 RNG = np.random.default_rng(0)
 
@@ -76,6 +78,33 @@ def test_bits_per_round_is_a_ratio_of_sums() -> None:
     assert found is not None
     assert (found.value, found.n) == (pytest.approx(1 / 4), 2)
     assert scores.bits_per_round(table(verdict([0.9, 0.1]))) is None
+
+
+def test_intervals_of_scores_keep_within_what_scores_can_be() -> None:
+    """Four questions, one of them a near miss, once had a mean log score of -3.206 [-6.433, 0.022]."""
+    p = [1 - 1e-9, 0.999, 0.98, 1e-6]
+    frame = table(*(verdict([each, 1 - each], f"q{n}", argues=[0, 1], prior=0.5, rounds=2) for n, each in enumerate(p)))
+    least = math.log2(1e-6)
+    for found, low, high in (
+        (scores.mean_log_score(frame), least, 0.0),
+        (scores.mean_brier(frame), 0.0, 1.0),
+        (scores.mean_log_odds(frame), least, -least),
+        (scores.judge_scores(frame), least - 0.1, -0.1),
+        (scores.bits_per_round(frame), least / 2, -least / 2),
+    ):
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert low <= found.low < found.value < found.high <= high
+        assert found.interval == "cluster score, 4 clusters"
+
+
+def test_mean_log_scores_without_spread_still_leave_doubt() -> None:
+    found = scores.mean_log_score(table(*(verdict([1.0, 0.0], f"q{n}") for n in range(30))))
+    assert found is not None
+    assert found.low is not None
+    assert (found.value, found.high) == (0, 0)
+    assert found.low == pytest.approx(math.log2(1e-6) * 2.0452**2 / (30 + 2.0452**2), abs=0.01)
 
 
 # --- calibration
@@ -250,7 +279,7 @@ def test_a_judge_who_likes_what_stands_first_is_found() -> None:
     assert fair is not None
     assert (first.difference.value, first.chosen) == (1.0, (1.0, 0.0))
     assert fair.test.p > 0.05
-    assert fair.test.test == "cluster jackknife t, 400 clusters"
+    assert fair.test.test == "cluster score, 400 clusters"
     assert sum(fair.gold) == pytest.approx(1)
     assert bias.position_bias(table(verdict([0.9, 0.1]))) is None
 
@@ -305,16 +334,55 @@ def test_verbosity_without_two_unequal_sides_or_without_an_end() -> None:
     assert (found.longer_wins.value, found.slope) == (1.0, None)
 
 
-def test_the_slope_of_one_cluster_has_no_interval() -> None:
-    held = ([0.9, 0.1], [0.1, 0.9])
+def debates(wins: list[bool], lengths: list[int], truth: list[int] | None = None, **same: str) -> pd.DataFrame:
+    """Two-sided verdicts, each on a question of its own: whether the first seat wins, and its length beside 200."""
     rows = [
-        verdict(held[n in (1, 4)], f"q{n}", argues=[0, 1], chars=[100 + 20 * n, 150], cluster="story") for n in range(6)
+        verdict(
+            [0.9, 0.1] if won else [0.1, 0.9],
+            f"q{n}",
+            gold=0 if truth is None else truth[n],
+            argues=[0, 1],
+            chars=[length, 200],
+            **same,
+        )
+        for n, (won, length) in enumerate(zip(wins, lengths, strict=True))
     ]
-    found = bias.verbosity_bias(table(*rows))
+    frame: pd.DataFrame = table(*rows)
+    return frame
+
+
+def slope(frame: pd.DataFrame) -> Measured | None:
+    found = bias.verbosity_bias(frame)
     assert found is not None
-    assert found.slope is not None
-    assert (found.slope.n, found.slope.low, found.slope.high) == (6, None, None)
-    assert found.slope.interval == "none: one cluster"
+    return found.slope
+
+
+def test_a_slope_is_left_out_where_winners_can_be_separated() -> None:
+    lengths = [100, 110, 120, 130, 140, 150, 160, 170, 180, 190, 210, 220, 230, 240, 250, 260, 300, 320, 340, 360, 400]
+    longer = [each > 200 for each in lengths]
+    assert slope(debates(longer, lengths)) is None
+    # But for a tie, which is quasi-separation: both a winner and a loser of 210.
+    assert slope(debates([*longer, False], [*lengths, 210])) is None
+    # Truth tells all winners, whatever the lengths.
+    won = [n % 2 == 0 for n in range(21)]
+    assert slope(debates(won, lengths, [0 if each else 1 for each in won])) is None
+
+
+def test_a_slope_is_left_out_where_the_data_do_not_determine_it() -> None:
+    lengths = [100, 120, 150, 190, 210, 260, 300, 400]
+    nearly = [False, False, False, True, False, True, True, True]
+    assert slope(debates(nearly, lengths)) is None
+    alike = [198, 199, 201, 202] * 30  # a slope for a doubling of what differs by a hundredth
+    assert slope(debates([n % 3 == 0 for n in range(120)], alike)) is None
+    assert slope(debates([n % 3 == 0 for n in range(120)], [100, 150, 250, 350] * 30)) is not None
+
+
+def test_the_slope_of_one_cluster_has_no_interval() -> None:
+    wins = [n % 3 != 1 for n in range(40)]
+    found = slope(debates(wins, [100 + 7 * n for n in range(40)], cluster="story"))
+    assert found is not None
+    assert (found.n, found.low, found.high) == (40, None, None)
+    assert found.interval == "none: one cluster"
 
 
 def test_seats_that_argue_for_the_other_side_are_seen() -> None:

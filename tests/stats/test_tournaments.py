@@ -1,23 +1,21 @@
-"""Ratings against the generating strengths, a closed form and statsmodels; schedules; agreement; Goodhart; tests."""
+"""Ratings against the generating strengths, a closed form and statsmodels; schedules; Goodhart; tests."""
 
 from __future__ import annotations
 
 import math
+import re
 from itertools import combinations
 
-import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.stats import binomtest
 from simulated import consultancy, table, verdict
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from oversight.stats.agreement import cohen, fleiss, krippendorff_alpha, ratings
 from oversight.stats.compare import chi_square, mcnemar, paired_difference
 from oversight.stats.goodhart import best_of_kl, fit_gao, goodhart_curve
+from oversight.stats.intervals import percentiles, resampled
 from oversight.stats.ratings import SCALE, debates, rate, win_probability
 from oversight.stats.recovery import gap_recovered
 from oversight.stats.schedules import round_robin, swiss
@@ -54,7 +52,7 @@ def test_ratings_are_those_of_a_logistic_regression() -> None:
     fitted = sm.Logit(frame["won"], design.astype(float)).fit(disp=0).params.to_numpy()
     found = rate(frame, times=60)
     values = np.array([found.ratings[name].value for name in "abcd"])
-    assert (values[:3] - values[3]) / SCALE == pytest.approx(fitted, abs=1e-4)
+    assert (values[:3] - values[3]) / SCALE == pytest.approx(fitted, abs=1e-6)
     assert values.mean() == pytest.approx(1000)
     for name, true in strength.items():
         each = found.ratings[name]
@@ -99,6 +97,43 @@ def test_the_prior_is_so_many_draws() -> None:
     found = rate(games(("a", "b", 1, 4)), prior=1, times=5).ratings["a"].value
     t = (found - 1000) / SCALE
     assert 4 / (1 + math.exp(2 * t)) == pytest.approx(1 / (1 + math.exp(-t)) - 1 / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("prior", [0.0, 2.0])
+def test_a_bootstrap_of_summed_games_is_that_of_the_games_themselves(prior: float) -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        (*(pair if rng.random() < 0.5 else pair[::-1]), rng.choice([0, 0.5, 1]), f"q{question}")
+        for question in range(12)
+        for pair in [*combinations("abcd", 2), ("a", "a")]
+    ]
+    frame = pd.DataFrame(rows, columns=["one", "other", "won", "cluster"])
+    drawn = []
+    for rows_of_draw in resampled(frame["cluster"].tolist(), 40, seed=3):
+        again = frame.iloc[rows_of_draw]
+        drawn.append([each.value for each in rate(again, prior=prior, times=0).ratings.values()])
+    found = rate(frame, prior=prior, times=40, seed=3).ratings
+    for at, each in enumerate(found.values()):
+        expected = percentiles(np.array(drawn)[:, at], 12)
+        assert (each.low, each.high) == (pytest.approx(expected.low, abs=1e-6), pytest.approx(expected.high, abs=1e-6))
+
+
+def test_a_game_with_oneself_leaves_ratings_as_they_are() -> None:
+    even = games(("a", "b", 1, 6), ("a", "b", 0, 2))
+    alone = games(("a", "a", 1, 50), ("b", "b", 0.5, 9))
+    one, other = (rate(frame, times=0).ratings for frame in (even, pd.concat([even, alone])))
+    assert one["a"].value == pytest.approx(other["a"].value, abs=1e-9)
+    assert (one["a"].interval, other["a"].n) == ("none: no draws", 108)
+    assert rate(games(("a", "a", 1, 3)), times=5).ratings["a"].value == pytest.approx(1000)
+
+
+def test_lopsided_games_converge_to_the_log_odds_of_each_pair() -> None:
+    # A chain has a closed form: each gap is the log-odds of its own pair.
+    frame = games(("a", "b", 1, 3000), ("a", "b", 0, 1), ("b", "c", 1, 1), ("b", "c", 0, 2000), ("c", "d", 0.5, 3))
+    found = {name: (each.value - 1000) / SCALE for name, each in rate(frame, times=0).ratings.items()}
+    assert found["a"] - found["b"] == pytest.approx(math.log(3000), abs=1e-6)
+    assert found["c"] - found["b"] == pytest.approx(math.log(2000), abs=1e-6)
+    assert found["c"] == pytest.approx(found["d"], abs=1e-6)
 
 
 def test_debates_become_games_of_the_right_against_the_wrong() -> None:
@@ -146,76 +181,6 @@ def test_swiss_with_an_odd_number_rests_the_last_who_has_not_rested() -> None:
 def test_swiss_ends_when_all_have_met() -> None:
     with pytest.raises(ValueError, match="no round is left"):
         swiss({"a": 1, "b": 0}, [("b", "a")])
-
-
-# --- agreement
-
-
-KRIPPENDORFF = [
-    # Krippendorff (2011), Computing Krippendorff's alpha-reliability, part C: alpha nominal 0.743, interval 0.849.
-    [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
-    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
-    [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
-    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
-]
-
-
-@pytest.mark.parametrize(("level", "alpha"), [("nominal", 0.743), ("interval", 0.849)])
-def test_krippendorffs_own_example(level: str, alpha: float) -> None:
-    rated = pd.DataFrame(KRIPPENDORFF, dtype=float).T
-    found = krippendorff_alpha(rated, range(12), level)  # type: ignore[arg-type]
-    assert found is not None
-    assert (round(found.value, 3), found.n) == (alpha, 11)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < alpha < found.high
-
-
-def test_cohens_and_fleiss_kappa_are_the_libraries() -> None:
-    rng = np.random.default_rng(3)
-    true = rng.integers(0, 3, 80)
-    rated = pd.DataFrame({name: np.where(rng.random(80) < 0.7, true, rng.integers(0, 3, 80)) for name in "xyz"})
-    two, three = cohen(rated["x"], rated["y"], range(80)), fleiss(rated, range(80))
-    assert two is not None
-    assert three is not None
-    assert two.value == pytest.approx(cohen_kappa_score(rated["x"], rated["y"]))
-    assert three.value == pytest.approx(fleiss_kappa(aggregate_raters(rated.to_numpy())[0]))
-    alpha = krippendorff_alpha(rated.astype(float), range(80))
-    assert alpha is not None
-    assert alpha.value == pytest.approx(krippendorff.alpha(rated.to_numpy(float).T, level_of_measurement="nominal"))
-    for each in (two, three, alpha):
-        assert each.low is not None
-        assert each.high is not None
-        assert each.low < each.value < each.high
-
-
-def test_cohens_own_formula() -> None:
-    # 20 agree on yes, 15 on no; 5 and 10 differ: p_o = 0.7, p_e = 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
-    pairs = [(1, 1)] * 20 + [(1, 0)] * 5 + [(0, 1)] * 10 + [(0, 0)] * 15
-    found = cohen(*zip(*pairs, strict=True), range(50))
-    assert found is not None
-    assert found.value == pytest.approx(0.4)
-
-
-def test_judges_who_always_say_the_same_have_no_kappa() -> None:
-    assert cohen([1, 1], [1, 1], "ab") is None
-    assert krippendorff_alpha(pd.DataFrame({"x": [1.0, 1.0], "y": [1.0, 1.0]}), "ab") is None
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_judge_alone_agrees_with_nobody() -> None:
-    alone = pd.DataFrame({"x": [0.0, 1.0, 1.0]})
-    assert (fleiss(alone, "abc"), krippendorff_alpha(alone, "abc")) == (None, None)
-
-
-def test_ratings_leave_room_for_who_did_not_judge() -> None:
-    frame = pd.DataFrame(
-        [("r", "e1", "q", "one", 0.0), ("r", "e1", "q", "two", 1.0), ("r", "e2", "q", "one", 1.0)],
-        columns=["run", "episode", "cluster", "judge", "chosen"],
-    )
-    wide = ratings(frame.assign(p_gold=0.5))
-    assert wide["one"].tolist() == [0.0, 1.0]
-    assert wide["two"].isna().tolist() == [False, True]
 
 
 # --- Goodhart
@@ -314,9 +279,11 @@ def test_a_paired_difference_says_on_what_questions() -> None:
     assert found is not None
     number, test = found
     assert (number.value, number.n) == (pytest.approx(2 / 3), 3)
-    # Student's t of 0, 1, 1.
-    assert test.statistic == pytest.approx((2 / 3) / (math.sqrt(1 / 3) / math.sqrt(3)))
-    assert test.test == "cluster jackknife t, 3 clusters"
+    # By the formula of cluster_score: k = 0.6, the slope 0.8 with weight 1 - exp(-2) and 5/3 with the rest.
+    slope = 0.8 + math.exp(-2) * (5 / 3 - 0.8)
+    assert test.statistic == pytest.approx((2 / 3) / math.sqrt((1 / 3 + 2 / 3 * slope - 4 / 9 * 0.6) / 3))
+    assert test.test == "paired cluster score, 3 clusters"
+    assert number.interval == test.test
     assert paired_difference(arm(True), table(verdict([0.9, 0.1], "other"))) is None
 
 
@@ -343,3 +310,11 @@ def test_ceilings_that_do_not_differ_leave_nothing_to_recover() -> None:
     assert unsure.pgr is not None
     assert (unsure.pgr.low, unsure.pgr.interval) == (None, "none: the ceilings do not differ")
     assert gap_recovered(arm(True), table(verdict([0.9, 0.1], "x")), arm(True)) is None
+
+
+def test_ratings_that_many_draws_lack_have_no_interval() -> None:
+    """All losses of a stand in one of ten clusters, so that a third of the draws have none, and no finite rating."""
+    frame = games(("a", "b", 1, 9), ("a", "b", 0, 1))
+    found = rate(frame.assign(cluster=range(10))).ratings["a"]
+    assert found.low is None
+    assert re.fullmatch(r"none: 3\d% of the draws have no finite ratings", found.interval)

@@ -133,3 +133,23 @@ def test_unknown_options_are_refused() -> None:
     for wrong in ({"classes": ["redundancy"]}, {"originals": "some"}, {"class": "circular"}):
         with pytest.raises(ValidationError):
             PRMBench.Options(**wrong)
+
+
+@pytest.mark.parametrize("inside", [".", "mr_eval/tasks/prmtest_classified/data", "snapshots/5cc7683d"])
+def test_the_folder_of_the_release_is_searched(tmp_path: Path, inside: str) -> None:
+    (tmp_path / inside).mkdir(parents=True, exist_ok=True)
+    write(tmp_path / inside, changed([2]))
+    (item,) = items(PRMBench, path=tmp_path)
+    assert item.mistakes == (1,)
+
+
+def test_a_folder_without_the_file_or_with_several_is_refused(tmp_path: Path) -> None:
+    jsonl(tmp_path / "target_data.jsonl", [changed([2])])
+    said = complaint(PRMBench, path=tmp_path)
+    assert f"{tmp_path}: there is no file prmbench_preview.jsonl in this folder or the folders in it" in said
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, changed([2]))
+    said = complaint(PRMBench, path=tmp_path)
+    assert "holds several files prmbench_preview.jsonl" in said
+    assert f"{tmp_path / 'one'}" in said

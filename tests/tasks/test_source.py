@@ -191,3 +191,17 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # how Linux says that the other end of a terminal is closed
         return b""
+
+
+def test_a_clone_of_the_authors_repository_is_a_folder_too(tmp_path: Path) -> None:
+    """As its authors lay it out, and not wherever a file of that name may lie."""
+    url = "https://example.org/authors/set/main/problems/data/test.jsonl?download=true"
+    download = Download(url, "set/test.jsonl")
+    (tmp_path / "other/data").mkdir(parents=True)
+    (tmp_path / "other/data/test.jsonl").write_text("another set's")
+    with pytest.raises(UsageError, match=r"no file test\.jsonl in this folder; download it from"):
+        locate(tmp_path, download)
+    (tmp_path / "problems/data").mkdir(parents=True)
+    (tmp_path / "problems/data/test.jsonl").write_text("published")
+    assert locate(tmp_path, download) == tmp_path / "problems/data/test.jsonl"
+    assert locate(tmp_path / "problems", download) == tmp_path / "problems/data/test.jsonl"

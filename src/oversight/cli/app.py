@@ -85,24 +85,36 @@ def rejudge(
     concurrency: _Concurrency = 64,
     max_cost: _MaxCost = None,
     replay: _Replay = None,
+    prompts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--prompt",
+            metavar="FILE",
+            help="Other words for the judge: its request, or a folder with decide.j2 and judge.j2; repeatable.",
+        ),
+    ] = None,
     form: _Format = Format.TABLE,
 ) -> int:
     """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
-    from oversight.cli.judging import print_rejudged, settings_of
+    from oversight.cli.judging import print_ladder, print_rejudged, settings_of
     from oversight.cli.summary import ended
+    from oversight.engine.judge_prompt import JudgePrompt
     from oversight.engine.planned import RunSettings
     from oversight.engine.rejudge import rejudge as judge_again
+    from oversight.reports.ladder import ladder
     from oversight.reports.rejudged import rejudged
     from oversight.store import open_store
 
     settings = RunSettings(store, "local", concurrency=concurrency, max_cost=max_cost, replay=replay)
-    result = judge_again(run, {"model": judge, **settings_of(overrides or ())}, settings)
-    print_rejudged(rejudged(open_store(store), run), form)
+    rungs = [JudgePrompt.read(path) for path in prompts or ()]
+    result = judge_again(run, {"model": judge, **settings_of(overrides or ())}, settings, prompts=rungs)
+    if rungs:
+        print_ladder(ladder(open_store(store), run, result.judge, result.settings), form)
+    else:
+        print_rejudged(rejudged(open_store(store), run), form)
     driven = result.driven
     done = driven.judged + len(driven.failed)
-    err.print(
-        plain(f"{done} transcripts judged by {judge} with {driven.calls} calls; {result.already} had been before")
-    )
+    err.print(plain(f"{done} judgements by {judge} with {driven.calls} calls; {result.already} had been before"))
     if result.unfit:
         err.print(plain(f"{result.unfit} transcripts have no single judge whose place another could take"))
     return ended(driven, [(job.episode_id, run, each) for job, each in driven.failed])
@@ -152,15 +164,33 @@ def report(
     runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
     unit: Annotated[Literal["episode", "cluster"] | None, typer.Option(help="What is right or wrong as one.")] = None,
-    measures: Annotated[bool, typer.Option("--measures", help="Also every other measure, arm by arm.")] = False,
+    measures: Annotated[bool, typer.Option("--measures", help="Also every other measure, row by row.")] = False,
+    ratings: Annotated[bool, typer.Option("--ratings", help="Instead, how strong each debater is, by side.")] = False,
+    over: Annotated[
+        str | None,
+        typer.Option(help="What intervals generalise over, separated by commas: question, judge, seed, and others."),
+    ] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="ARM", help="Compare with this arm, entry or protocol.")
+    ] = None,
+    ceiling: Annotated[str | None, typer.Option(metavar="ARM", help="Take this one for the most there is.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Test whether accuracies are equivalent, or no worse, within this much.")
+    ] = None,
     form: _Format = Format.TABLE,
 ) -> None:
     """Print judge accuracy with 95 % intervals, what it rests on, and the difference to the judge alone."""
+    from oversight.cli.ratings import print_ratings
     from oversight.cli.summary import print_runs
+    from oversight.reports.ratings import ratings as rated
     from oversight.store import open_store
 
-    columns = [column.strip() for column in by.split(",")] if by else None
-    print_runs(open_store(store), runs or (), form, by=columns, unit=unit, measures=measures)
+    columns, factors = ([column.strip() for column in text.split(",")] if text else None for text in (by, over))
+    if ratings:
+        print_ratings(rated(open_store(store), runs or (), by=columns or ()), form)
+        return
+    asked = {"unit": unit, "over": factors, "baseline": baseline, "ceiling": ceiling, "margin": margin}
+    print_runs(open_store(store), runs or (), form, by=columns, measures=measures, **asked)
 
 
 @app.command()

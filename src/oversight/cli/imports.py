@@ -38,7 +38,7 @@ def import_and_report(
         print_report(report(opened, [done.run_id]), form)
         if form is Format.TABLE:
             print_report(report(opened, [done.run_id], detail=True), form)
-    for line in _summary(done, store):
+    for line in [*_summary(done, store), *(f"Note: {warning}." for warning in done.warnings)]:
         (out if form is Format.TABLE else err).print(plain(line), soft_wrap=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from oversight.cli.output import Format, err, out, plain, print_frame
+from oversight.digest import digest
+from oversight.experiment.arm import Arm
 from oversight.experiment.estimate import Estimate, estimate
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan, PlannedEpisode
@@ -13,7 +15,6 @@ from oversight.stats.planning import TARGET, Design, detectable
 
 __all__ = ["power_lines", "print_iterated", "print_plan"]
 
-_BASELINE = "direct"
 _FEWEST, _MOST = 200, 1000
 _EPISODES = 500_000
 """How many are simulated at once, about: a large design needs fewer studies, and is slower."""
@@ -41,15 +42,16 @@ def print_iterated(experiment: Experiment, limit: int | None, form: Format) -> N
 
 
 def power_lines(plan: Plan) -> list[str]:
-    """One line for each arm that shares questions with the judge alone, and one with what they take for granted."""
-    alone = next((at for at, arm in enumerate(plan.arms) if arm.protocol.create().name == _BASELINE), None)
-    if alone is None:
-        return []
+    """One line for each arm that shares questions with a baseline of its own, and one with what they take for granted.
+
+    As in reports, an arm and its baseline are alike in all but the protocol: the models of the roles both have.
+    """
     counts = _counting(plan)
     lines = []
     for at, arm in enumerate(plan.arms):
-        shared = [key for key in counts[at] if key in counts[alone]]
-        if at == alone or not shared:
+        alone = None if _is_baseline(plan, arm) else _baseline(plan, arm)
+        shared = [] if alone is None else [key for key in counts[at] if key in counts[alone]]
+        if alone is None or not shared:
             continue
         clusters = Counter(plan.items[key][1].question.cluster for key in shared)
         episodes, base = (round(sum(counts[each][key] for key in shared) / len(shared)) for each in (at, alone))
@@ -69,6 +71,24 @@ def power_lines(plan: Plan) -> list[str]:
             f"{given.question:g} of episodes on a question and {given.cluster:g} of questions in a cluster"
         )
     return lines
+
+
+def _baseline(plan: Plan, arm: Arm) -> int | None:
+    """The place of the first baseline that is alike."""
+    for at, other in enumerate(plan.arms):
+        roles = arm.cast.keys() & other.cast.keys()
+        alike = all(_identities(arm, role) == _identities(other, role) for role in roles)
+        if alike and _is_baseline(plan, other) and arm.task == other.task:
+            return at
+    return None
+
+
+def _is_baseline(plan: Plan, arm: Arm) -> bool:
+    return arm.protocol.create().baseline if plan.baseline is None else plan.baseline in arm.names
+
+
+def _identities(arm: Arm, role: str) -> list[str]:
+    return sorted(digest(binding.identity) for binding in arm.cast[role])
 
 
 def _counting(plan: Plan) -> dict[int, Counter[str]]:

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from oversight.cli.measures import print_measures
 from oversight.cli.output import Format, out, plain, print_frame
+from oversight.experiment.file import FACTORS
 from oversight.reports.faults import Fault, Truncation
 from oversight.reports.measured import MeasuresRow
 from oversight.reports.report import ReportRow
+from oversight.stats.crossed import generalises_to
 
 __all__ = ["print_faults", "print_report", "print_truncations"]
 
@@ -29,8 +31,8 @@ _FIRST_TO_GO = ("ECE", "calls", "pending")
 def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[MeasuresRow] | None = None) -> None:
     """Print report rows: for people a table per run, for programs every field.
 
-    With ``measures``, every arm's other measures: for people another table per run, in JSON the field
-    ``measures`` of each row that is about one arm. CSV and Markdown have them not.
+    With ``measures``, every row's other measures: for people another table per run, in JSON the field ``measures``
+    of each row. CSV and Markdown omit them.
     """
     if form is Format.TABLE:
         for run, those in groupby(rows, key=lambda row: row.run):
@@ -39,7 +41,12 @@ def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[Mea
     elif form is Format.JSON:
         print(json.dumps([_flat(row, parse=True) | _added(row, measures) for row in rows], indent=2))
     elif form is Format.CSV:
-        flat = [_flat(row) | {"truncated": json.dumps(row.truncated)} for row in rows]
+        nested = ("truncated", "by_honest", "over", "notes")
+        dumped = [row.model_dump(mode="json") for row in rows]
+        flat = [
+            _flat(row) | {name: json.dumps(each[name]) for name in nested}
+            for row, each in zip(rows, dumped, strict=True)
+        ]
         # As objects, or whole numbers beside an unknown one would become fractions.
         print(pd.DataFrame(flat, dtype=object).to_csv(index=False), end="")
     elif rows:
@@ -67,7 +74,7 @@ def print_truncations(found: Sequence[Truncation]) -> None:
 
 def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
     """All fields of a row, the grouping columns among them."""
-    flat = row.model_dump(exclude={"group"}) | row.group
+    flat = row.model_dump(mode="json", exclude={"group"}) | row.group
     if parse:
         # A row over several arms has no single set of options.
         with suppress(json.JSONDecodeError):
@@ -76,21 +83,33 @@ def _flat(row: ReportRow, *, parse: bool = False) -> dict[str, Any]:
 
 
 def _added(row: ReportRow, measures: Sequence[MeasuresRow] | None) -> dict[str, Any]:
-    """The measures of a report row's arm; nothing unless they were asked for."""
+    """The measures of a report row; nothing unless they were asked for."""
     if measures is None:
         return {}
-    own = next((each for each in measures if (each.run, each.arm) == (row.run, row.arm)), None)
-    return {"measures": own and own.model_dump(exclude={"run", "arm"})}
+    own = next((each for each in measures if (each.run, each.group) == (row.run, row.group)), None)
+    return {"measures": own and own.model_dump(exclude={"run", "group"})}
+
+
+_FAILED = "failed as wrong..right"
+
+
+def _against(rows: Sequence[ReportRow]) -> str:
+    """The heading of the differences: what rows are compared with, if that is one arm."""
+    names = {row.baseline for row in rows if row.baseline}
+    return f"vs {names.pop() if len(names) == 1 else 'baseline'} [95 %]"
 
 
 def _columns(rows: Sequence[ReportRow]) -> list[str]:
     columns = [*rows[0].group, "n", "accuracy [95 %]"]
-    if any(row.published is not None for row in rows):
-        columns.append("paper")
+    columns += [_FAILED] if any(row.failures_wrong is not None for row in rows) else []
+    columns += ["paper"] if any(row.published is not None for row in rows) else []
     if any(row.difference is not None for row in rows):
-        columns.append(f"vs {next(row.baseline for row in rows if row.baseline)} [95 %]")
-    columns += ["Brier", "log score", "ECE"]
-    columns += [name for name in ("void", "abstained", "pending") if any(getattr(row, f"n_{name}") for row in rows)]
+        columns.append(_against(rows))
+        columns += ["p (Holm)"] if any(row.difference_p_holm is not None for row in rows) else []
+        columns += ["p equivalent", "p not worse"] if any(row.margin is not None for row in rows) else []
+    columns += ["Brier", "log score", "ECE"] if any(row.brier is not None for row in rows) else []
+    told = ("ties", "void", "abstained", "pending")
+    columns += [name for name in told if any(getattr(row, f"n_{name}") for row in rows)]
     columns += ["failed", "calls"]
     return [*columns, *(["cached"] if any(row.cached_share for row in rows) else []), "cost"]
 
@@ -99,11 +118,16 @@ def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
     known = {
         **row.group,
         "n": str(row.n),
-        "accuracy [95 %]": "" if row.low is None else f"{row.accuracy:.3f} [{row.low:.3f}, {row.high:.3f}]",
+        "accuracy [95 %]": _ranged(row.accuracy, row.low, row.high),
+        _FAILED: "" if row.failures_wrong is None else f"{row.failures_wrong:.3f}..{row.failures_right:.3f}",
         "Brier": _number(row.brier),
         "log score": _number(row.log_score),
         "ECE": _number(row.ece),
         "paper": _number(row.published),
+        "p (Holm)": _p(row.difference_p_holm),
+        "p equivalent": _p(row.equivalence_p),
+        "p not worse": _p(row.noninferiority_p),
+        "ties": str(row.n_ties),
         "void": str(row.n_void),
         "abstained": str(row.n_abstained),
         "pending": str(row.n_pending),
@@ -112,10 +136,8 @@ def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
         "cached": "" if row.cached_share is None else f"{row.cached_share:.0%}",
         "cost": "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
     }
-    if row.difference is not None:
-        interval = f"[{row.difference_low:+.3f}, {row.difference_high:+.3f}]"
-        known[f"vs {row.baseline} [95 %]"] = f"{row.difference:+.3f} {interval}"
-    return [known.get(column, "") for column in columns]
+    difference = _ranged(row.difference, row.difference_low, row.difference_high, "+.3f")
+    return [difference if column.startswith("vs ") else known.get(column, "") for column in columns]
 
 
 def _print_table(run: str, rows: list[ReportRow]) -> None:
@@ -135,34 +157,95 @@ def _print_table(run: str, rows: list[ReportRow]) -> None:
 
 def _notes(rows: Sequence[ReportRow]) -> list[str]:
     """What the numbers rest on."""
-    methods: dict[str, list[str]] = {}
-    for row in rows:
-        if row.interval:
-            methods.setdefault(row.interval, []).append("/".join(row.group.values()))
-    found = [f"{method} ({', '.join(arms)})" if len(methods) > 1 else method for method, arms in methods.items()]
-    notes = [f"Intervals: {'; '.join(found) or 'none yet'}."]
+    notes = [f"Intervals: {_by_row(rows, 'interval') or 'none yet'}.", _generality(rows[0])]
     if any(row.unit == "cluster" for row in rows):
         notes.append("n counts clusters: one is right only if each of its episodes with the same honest seat is.")
-    if any(row.difference is not None for row in rows):
-        counts = sorted({row.difference_n for row in rows if row.difference_n is not None})
-        notes.append(
-            f"Differences are paired by question (n = {', '.join(map(str, counts))}), intervals by cluster jackknife."
-        )
-    masses: dict[str, list[str]] = {}
-    for row in rows:
-        if row.label_mass is not None:
-            masses.setdefault(_number(row.label_mass), []).append("/".join(row.group.values()))
+    notes += _difference_notes(rows)
+    masses = _by_row(rows, "label_mass")
     if masses:
-        found = [f"{mass} ({', '.join(arms)})" if len(masses) > 1 else mass for mass, arms in masses.items()]
-        notes.append(f"Token probability on the answers' labels, median: {'; '.join(found)}.")
+        notes.append(f"Token probability on the answers' labels, median: {masses}.")
+    if any(row.n_ties for row in rows):
+        notes.append("Ties: the right answer shared the highest probability; they are part of n, and not right.")
     if any(row.n_void for row in rows):
         notes.append("Void: contests in which no side argued the right answer; they are not part of n.")
     if any(row.n_failed for row in rows):
         again = "" if rows[0].imported else "; 'oversight run' again retries just those"
-        notes.append(f"Failed episodes are not part of n{again}.")
+        notes.append(f"Failed episodes are not part of n{again}. {_FAILED}: accuracy if all of them were the one.")
+    notes += [f"{_name(row)}: {note}." for row in rows for note in row.notes]
+    notes += [_sides(row) for row in rows if row.by_honest]
     if rows[0].imported:
         notes.append(f"Imported: {rows[0].imported}.")
     return notes
+
+
+_FACTORS = {"strong": "model"}
+"""What a factor is called, where not by its column."""
+
+
+def _generality(row: ReportRow) -> str:
+    """What the intervals of a table generalise to."""
+    over, fixed = row.over or ("question",), [name for name in FACTORS if name not in (row.over or ("question",))]
+    told = generalises_to(*([_FACTORS.get(name, name) for name in names] for names in (over, fixed)))
+    return f"They generalise {told}{', as crossed random effects' if row.over else ''}."
+
+
+def _difference_notes(rows: Sequence[ReportRow]) -> list[str]:
+    held = [row for row in rows if row.difference is not None]
+    missing = {row.no_difference for row in rows if row.no_difference}
+    if not held:
+        return [f"No differences: {'; '.join(sorted(missing))}."] if missing else []
+    counts = sorted({row.difference_n for row in held if row.difference_n is not None})
+    notes = [
+        f"Differences are paired by question within judge, models and seed (n = {', '.join(map(str, counts))}). "
+        f"Intervals: {_by_row(held, 'difference_interval') or 'none'}."
+    ]
+    names = {row.baseline for row in held}
+    if len(names) > 1:
+        notes.append(f"Baselines: {_by_row(held, 'baseline')}.")
+    if any(row.difference_p_holm is not None for row in held):
+        notes.append(
+            f"{len(held)} differences against {'one baseline' if len(names) == 1 else f'{len(names)} baselines'}: "
+            "p is adjusted for them (Holm), intervals are not."
+        )
+    if any(row.margin is not None for row in held):
+        notes.append(
+            f"Within {held[0].margin:g}: p equivalent is that of two one-sided tests, p not worse of the lower one."
+        )
+    notes += [f"No difference for {_name(row)}: {row.no_difference}." for row in rows if row.no_difference]
+    return notes
+
+
+def _by_row(rows: Sequence[ReportRow], field: str) -> str:
+    """The values of a field, with the rows that have each if they differ."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        value = getattr(row, field)
+        if value is not None:
+            found.setdefault(value if isinstance(value, str) else _number(value), []).append(_name(row))
+    return "; ".join(f"{value} ({', '.join(those)})" if len(found) > 1 else value for value, those in found.items())
+
+
+def _sides(row: ReportRow) -> str:
+    parts = [
+        f"{part.honest}: {part.n_failed} of {part.n_asked} failed, accuracy {_number(part.accuracy) or '-'} "
+        f"({_number(part.failures_wrong)}..{_number(part.failures_right)})"
+        for part in row.by_honest
+    ]
+    return f"{_name(row)}, by honest seat: {'; '.join(parts)}."
+
+
+def _name(row: ReportRow) -> str:
+    return "/".join(row.group.values())
+
+
+def _ranged(value: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
+    if value is None:
+        return ""
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - as papers write it
 
 
 def _number(value: float | None) -> str:

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from oversight.errors import UsageError
+from oversight.protocol import Protocol
+from oversight.registry import installed
 
 __all__ = ["new_protocol"]
 
@@ -25,10 +27,12 @@ def new_protocol(name: str, parent: Path) -> Path:
     """Write the plugin into a new folder ``parent/name`` and return the folder.
 
     Raises:
-        UsageError: the name cannot name a Python module, or the folder exists.
+        UsageError: the name cannot name a Python module, is that of an installed protocol, or the folder exists.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(f"'{name}' cannot name a protocol: use lower-case letters, digits and _, such as my_debate")
+    if name in installed(Protocol):
+        raise UsageError(f"a protocol called '{name}' is installed already, and reports would show two under one name")
     folder = parent / name
     if folder.exists():
         raise UsageError(f"{folder} exists already: choose another name, or remove it")

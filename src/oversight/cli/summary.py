@@ -18,7 +18,7 @@ from oversight.reports.measured import measured
 from oversight.reports.optimised import optimised
 from oversight.reports.process import process
 from oversight.reports.rejudged import rejudged_by_people
-from oversight.reports.report import Unit, report
+from oversight.reports.report import report
 from oversight.reports.rounds import accuracies, rounds
 from oversight.store import Store
 
@@ -42,18 +42,20 @@ def print_runs(
     runs: Sequence[str] = (),
     form: Format = Format.TABLE,
     *,
-    by: Sequence[str] | None = None,
-    unit: Unit | None = None,
     measures: bool = False,
+    **asked: Any,
 ) -> None:
-    """Print the report on some runs, by default all; for people who chose no columns, all that goes with it."""
-    found = measured(store, runs) if measures else None
-    rows, per_round = report(store, runs, by=by, unit=unit), rounds(store, runs)
+    """Print the report on some runs, by default all; for people who chose no columns, all that goes with it.
+
+    ``asked`` is that of `oversight.reports.report.report`.
+    """
+    rows, per_round = report(store, runs, **asked), rounds(store, runs)
+    found = measured(store, runs, **asked) if measures else None
     print_report(rows, form, found)
     if not rows and not per_round:
         err.print(plain("nothing to report: no transcript of these runs has a verdict, or is to get one"))
-    if form is Format.TABLE and not by:
-        print_report(report(store, runs, unit=unit, detail=True), form)
+    if form is Format.TABLE and not asked.get("by"):
+        print_report(report(store, runs, detail=True, **asked), form)
         print_faults(faults(store, runs))
         print_truncations(truncations(store, runs))
         print_process(process(store, runs))

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from oversight.digest import digest
 from oversight.engine.planned import EpisodesDriven
+from oversight.experiment.arm import Arm
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
-from oversight.store import RunRow, StoreWriter
+from oversight.store import ArmRow, RunRow, StoreWriter
 
 __all__ = ["add_plan", "begin", "ended", "recorded"]
 
@@ -37,6 +39,22 @@ def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
         [(first_arm + planned.arm, planned.spec) for planned in plan.episodes],
         plan.items.values(),
         plan.restricted,
+        [_arm_row(first_arm + place, arm) for place, arm in enumerate(plan.arms)],
+    )
+
+
+def _arm_row(arm_no: int, arm: Arm) -> ArmRow:
+    protocol = arm.protocol.create()
+    return ArmRow(
+        arm_no=arm_no,
+        arm=arm.label,
+        entry=arm.entry,
+        protocol=protocol.name,
+        origin=arm.protocol.plugin.origin,
+        version=arm.protocol.version,
+        baseline=protocol.baseline,
+        ceiling=protocol.ceiling,
+        models={role: sorted(digest(each.identity) for each in bound) for role, bound in arm.cast.items()},
     )
 
 

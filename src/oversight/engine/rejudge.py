@@ -1,10 +1,10 @@
-"""Another judge for transcripts that are stored already: nobody else is asked anything again."""
+"""Another judge, or other words for it, on transcripts that are stored already: no other seat is asked again."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from oversight.caller import Caller
 from oversight.calls.gate import CallGate
 from oversight.digest import digest
 from oversight.engine.drive import Driven, drive
+from oversight.engine.judge_prompt import JudgePrompt, judge_values
 from oversight.engine.planned import RunSettings, gate_settings, prepared, stopped_by_signals
 from oversight.engine.worker import Bundle, ModelPool, guarded
 from oversight.episode import Episode
@@ -36,7 +37,7 @@ __all__ = ["Rejudged", "rejudge"]
 
 _TO_JUDGE = """
 SELECT
-    outcomes.episode_id, outcomes.attempt,
+    outcomes.episode_id, outcomes.attempt, any_value(outcomes.arm) AS arm,
     any_value(beliefs.idx) IS NOT NULL AS fit,
     count(judgements.judgement_id) AS tries,
     coalesce(bool_or(judgements.status = 'judged'), false) AS judged
@@ -51,11 +52,12 @@ ORDER BY outcomes.episode_id
 
 
 class _Job(NamedTuple):
-    """A transcript to judge, and how often this judge has failed on it."""
+    """A transcript to judge, in which words if not the stored ones, and how often this judge has failed on it so."""
 
     episode_id: str
     attempt: int
     tries: int
+    prompt: JudgePrompt | None
 
 
 JudgementsDriven: TypeAlias = Driven[_Job, Judgement]
@@ -66,53 +68,83 @@ class Rejudged(NamedTuple):
 
     Attributes:
         judge: the judge's name.
-        already: transcripts that this judge had judged before.
-        unfit: those that no single judge had decided, so that there is nothing to put to another one.
-        driven: what became of the others.
+        already: judgements that were there before.
+        unfit: transcripts that no single judge had decided, so that there is nothing to put to another one.
+        driven: what became of the other judgements.
+        settings: under which the judgements are stored, for each prompt in order.
     """
 
     judge: str
     already: int
     unfit: int
     driven: JudgementsDriven
+    settings: tuple[dict[str, Any], ...]
 
 
-def rejudge(run_id: str, judge: Mapping[str, Any], settings: RunSettings) -> Rejudged:
+def rejudge(
+    run_id: str, judge: Mapping[str, Any], settings: RunSettings, *, prompts: Sequence[JudgePrompt] = ()
+) -> Rejudged:
     """Put every judged transcript of a run to another judge, and store its verdicts beside the first ones.
 
-    The judge reads what the first judge's seat read, its public questions included, and is asked for its
-    verdict in the same words; what the first judge wrote privately it does not see.
+    The judge reads what the first judge's seat read, its public questions included; what the first judge wrote
+    privately it does not see. It is asked for its verdict in the stored words, or in those of each prompt in turn:
+    these are separate judgements of the same speeches, told apart by ``prompt`` in their settings.
 
     Args:
         run_id: the run.
         judge: the judge's ``model`` and its settings, as an experiment file has them.
         settings: where and how; episodes are judged in this process, whatever the engine.
+        prompts: other words for the judge; none for the stored ones.
 
     Raises:
-        UsageError: there is no such run, nothing of it was judged, or the model cannot be used.
+        UsageError: there is no such run, nothing of it was judged, or the model or a prompt cannot be used.
         StoreError: the store cannot be opened or written.
     """
     store = open_store(settings.store)
     binding = bind(dict(judge), _seed(store, run_id), Source(Path("--judge"), {}))
-    rows = store.arrow(_TO_JUDGE, [as_json(binding.identity), run_id]).to_pylist()
+    rungs = {as_json(held := _settings(binding, prompt)): (held, prompt) for prompt in prompts or (None,)}
+    rows = [
+        {**row, "prompt": prompt}
+        for held, (_, prompt) in rungs.items()
+        for row in store.arrow(_TO_JUDGE, [held, run_id]).to_pylist()
+    ]
     if not rows:
         raise UsageError(f"no transcript of run '{run_id}' has a verdict, so there is none to put to another judge")
-    open_rows = [row for row in rows if row["fit"] and not row["judged"]]
+    _check(prompts, store, [row for row in rows if row["fit"]])
+    jobs = [
+        _Job(row["episode_id"], row["attempt"], row["tries"], row["prompt"])
+        for row in rows
+        if row["fit"] and not row["judged"]
+    ]
     driven: JudgementsDriven = Driven()
-    if open_rows:
+    if jobs:
         if settings.replay is None:
             binding.check()
         gate = gate_settings(f"{run_id} judged by {binding.key}", {binding.key: binding}, settings)
         bundle = Bundle({}, {binding.key: (binding, prepared(binding))}, gate)
-        jobs = [_Job(row["episode_id"], row["attempt"], row["tries"]) for row in open_rows]
         with StoreWriter.open(settings.store) as writer, closing(_Judging(store, binding, bundle)) as judging:
             driven = run_sync(_drive(jobs, judging, writer, settings))
     return Rejudged(
         binding.name,
         already=sum(row["judged"] for row in rows),
-        unfit=sum(not row["fit"] for row in rows),
+        unfit=len({row["episode_id"] for row in rows if not row["fit"]}),
         driven=driven,
+        settings=tuple(held for held, _ in rungs.values()),
     )
+
+
+def _settings(binding: Binding, prompt: JudgePrompt | None) -> dict[str, Any]:
+    """The settings of judgements: who judged, and in which words if not the stored ones."""
+    return {**binding.identity, **({"prompt": prompt.settings} if prompt else {})}
+
+
+def _check(prompts: Sequence[JudgePrompt], store: Store, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Render every prompt for one transcript of each arm, so that a slip in a template costs no call."""
+    for row in {row["arm"]: row for row in rows}.values() if prompts else ():
+        transcript = store.transcript(row["episode_id"], row["attempt"])
+        seat, asked, messages = heard_by_judge(transcript.messages)
+        for prompt in prompts:
+            prompt.check(transcript, seat, messages, asked)
 
 
 async def _drive(jobs: list[_Job], judging: _Judging, writer: StoreWriter, settings: RunSettings) -> JudgementsDriven:
@@ -144,15 +176,16 @@ class _Judging:
         transcript = await asyncio.to_thread(self._store.transcript, job.episode_id, job.attempt)
         started_at, started = datetime.now(UTC), time.perf_counter()
         calls: list[CallRecord] = []
-        base = digest([job.episode_id, job.attempt, self._binding.key])
+        words = [job.prompt.settings] if job.prompt else []
+        base = digest([job.episode_id, job.attempt, self._binding.key, *words])
         model = self._models.get(self._binding.key, base, job.tries, transcript.spec.seed)
-        verdict, failure, detail = await guarded(_verdict(transcript, model, calls))
+        verdict, failure, detail = await guarded(_verdict(transcript, model, calls, job.prompt))
         return Judgement(
             judgement_id=digest([base, job.tries]),
             episode_id=job.episode_id,
             attempt=job.attempt,
             judge=self._binding.name,
-            settings=self._binding.identity,
+            settings=_settings(self._binding, job.prompt),
             judged_at=started_at,
             status="judged" if verdict else "failed",
             belief=verdict.belief if verdict else None,
@@ -163,18 +196,24 @@ class _Judging:
         )
 
 
-async def _verdict(transcript: Transcript, model: ChatModel, calls: list[CallRecord]) -> Verdict:
+async def _verdict(
+    transcript: Transcript, model: ChatModel, calls: list[CallRecord], prompt: JudgePrompt | None
+) -> Verdict:
     """The verdict of ``model`` in the seat of the judge who decided."""
     seat, asked, messages = heard_by_judge(transcript.messages)
-    if asked is None:
-        raise ProtocolError("nobody asked this transcript's judge for its verdict: there is nothing to ask another")
     spec = transcript.spec
+    words = None if asked is None else without_instruction(asked.text, spec.question.labels)
+    if prompt is not None:
+        values = judge_values(transcript, seat, messages, asked)
+        words = prompt.request(values, words)
+        messages = prompt.briefed(messages, values, spec.question)
+    if words is None:
+        raise ProtocolError("the judge was not asked for its verdict: there is no request to put to another")
     episode = Episode(spec.question, templates=Templates({}), cast={}, seed=spec.seed, repeat=spec.repeat)
     episode.add(*messages)
     caller = Caller(model, seat, "judge", spec.repeat, calls)
     judge = Seat(episode, seat, caller, spec.question)
-    words = without_instruction(asked.text, spec.question.labels)
-    return await judge.decide_on(words, asked.turn)
+    return await judge.decide_on(words, asked.turn if asked else None)
 
 
 def _seed(store: Store, run_id: str) -> int:

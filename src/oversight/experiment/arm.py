@@ -43,13 +43,22 @@ class ProtocolBinding:
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the experiment's table: a protocol with its options, on a task, with a cast."""
+    """One row of the experiment's table: a protocol with its options, on a task, with a cast.
+
+    ``entry`` is what the experiment calls it before swept values are added to its ``label``.
+    """
 
     label: str
+    entry: str
     task: str
     protocol: ProtocolBinding
     cast: dict[str, tuple[Binding, ...]]
     rehearsal: Rehearsal
+
+    @property
+    def names(self) -> set[str]:
+        """What a report may call it."""
+        return {self.label, self.entry, self.protocol.create().name}
 
     def model_name(self, *roles: str) -> str | None:
         """The names of the models bound to the first of ``roles`` there is."""

@@ -16,12 +16,14 @@ from oversight.registry import nearest
 
 __all__ = [
     "COLUMNS",
+    "FACTORS",
     "Experiment",
     "ExperimentFile",
     "Iterate",
     "ProtocolEntry",
     "Published",
     "ReportSettings",
+    "check_columns",
     "expanded",
     "load_experiment",
 ]
@@ -33,16 +35,24 @@ class _Strict(BaseModel):
 
 COLUMNS = ("arm", "task", "protocol", "options", "judge", "strong", "honest", "seed", "repeat", "belief_source")
 """What the rows of a report may be told apart by."""
+FACTORS = ("question", "judge", "seed", "repeat", "strong", "task")
+"""What the intervals of a report may generalise over."""
 
 
-def _columns(names: tuple[str, ...]) -> tuple[str, ...]:
+def check_columns(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names if all of them are known.
+
+    Raises:
+        ValueError: one is not; the message names the nearest.
+    """
     for name in names:
-        if name not in COLUMNS:
-            raise ValueError(f"no column is called '{name}'{nearest(name, COLUMNS)}; columns: {', '.join(COLUMNS)}")
+        if name not in known:
+            raise ValueError(f"no column is called '{name}'{nearest(name, known)}; columns: {', '.join(known)}")
     return names
 
 
-Columns = Annotated[tuple[str, ...], AfterValidator(_columns)]
+Columns = Annotated[tuple[str, ...], AfterValidator(lambda names: check_columns(names, COLUMNS))]
+Factors = Annotated[tuple[str, ...], AfterValidator(lambda names: check_columns(names, FACTORS))]
 
 
 class ReportSettings(_Strict):
@@ -53,11 +63,20 @@ class ReportSettings(_Strict):
         unit: what is counted as right or wrong: every episode, or a whole cluster of questions, which is
             right only if each of its episodes with the same honest seat is (Irving et al. 2018).
         detail: columns by which a second table, for people, splits the rows further.
+        over: what the intervals generalise over; empty: over questions, for the judges, models, seeds and repeats
+            that there are. With others beside ``question`` they are crossed random effects.
+        baseline, ceiling: the arm, the label of a protocol's entry, or the protocol that others are compared with,
+            and that stands for the most that can be reached. By default the protocols say which arms these are.
+        margin: a difference in accuracy that does not matter, for tests of equivalence and non-inferiority.
     """
 
     by: Columns = ("arm",)
     detail: Columns = ()
     unit: Literal["episode", "cluster"] = "episode"
+    over: Factors = ()
+    baseline: str | None = None
+    ceiling: str | None = None
+    margin: float | None = Field(None, gt=0, lt=1)
 
 
 class Published(_Strict):

@@ -45,6 +45,8 @@ class Plan:
     models: dict[str, Binding] = field(default_factory=dict)
     restricted: set[str] = field(default_factory=set)
     """Tasks whose questions must not be published."""
+    baseline: str | None = None
+    """What the report is told to compare with, if the protocols do not say."""
 
     @property
     def protocols(self) -> dict[str, ProtocolBinding]:
@@ -60,18 +62,28 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit is a number of questions, 1 or more, not {limit}")
-    plan = Plan()
+    plan = Plan(baseline=experiment.file.report.baseline)
     planner = _Planner(experiment, plan, limit)
     for variant in experiment.variants:
         for place, entry in enumerate(variant.entries):
             planner.add(variant, place, entry)
     plan.run_id = f"{experiment.file.name}-{_design(experiment, plan, planner.questions)}"
+    _check_references(experiment, plan)
     labels = {arm.label for arm in plan.arms}
     for place, published in enumerate(experiment.file.published):
         if published.arm not in labels:
             message = f"no arm is called '{published.arm}'{nearest(published.arm, labels)}"
             raise experiment.source.problem(("published", place, "arm"), message)
     return plan
+
+
+def _check_references(experiment: Experiment, plan: Plan) -> None:
+    """See whether the arms that the report is to compare with are there."""
+    known = {name for arm in plan.arms for name in arm.names}
+    for key in ("baseline", "ceiling"):
+        named = getattr(experiment.file.report, key)
+        if named is not None and named not in known:
+            raise experiment.source.problem(("report", key), f"no arm is called '{named}'{nearest(named, known)}")
 
 
 def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
@@ -239,7 +251,8 @@ class _Planner:
             label = self._label(variant, entry, protocol, cast)
             rehearsal = rehearse(protocol, cast, _spread(items), variant.file.seed)
             self._arms[key] = len(self._plan.arms)
-            self._plan.arms.append(Arm(label, task, protocol, cast, rehearsal))
+            name = entry.label or protocol.create().name
+            self._plan.arms.append(Arm(label, name, task, protocol, cast, rehearsal))
         return self._arms[key]
 
     def _label(self, variant: Variant, entry: ProtocolEntry, protocol: ProtocolBinding, cast: dict[str, Any]) -> str:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from oversight.digest import digest
 from oversight.errors import UsageError
 from oversight.imports.base import Imported, Importer
+from oversight.imports.unpaired import Unpaired
+from oversight.protocol import Protocol
 from oversight.record import IMPORTED, EpisodeOutcome, EpisodeSpec, Judgement
-from oversight.store import RunRow, StoreWriter, open_store
+from oversight.registry import find_plugin, installed, nearest
+from oversight.store import ArmRow, RunRow, StoreWriter, as_json, open_store
 
 __all__ = ["UNJUDGED", "ImportResult", "import_transcripts"]
 
@@ -34,6 +40,7 @@ class ImportResult(NamedTuple):
         unjudged: those that nobody judged; they are stored, and no report counts them.
         new: transcripts that were not in the store before.
         done_before: the same import had been finished before.
+        warnings: what is likely a mistake in the source, or was asked for and not done; a line for each.
     """
 
     run_id: str
@@ -43,6 +50,7 @@ class ImportResult(NamedTuple):
     unjudged: int
     new: int
     done_before: bool
+    warnings: tuple[str, ...] = ()
 
 
 class _Known(NamedTuple):
@@ -50,6 +58,7 @@ class _Known(NamedTuple):
 
     episode_id: str
     arm: str
+    protocol: str
     status: str
 
 
@@ -58,6 +67,7 @@ class _Survey(NamedTuple):
 
     known: list[_Known]
     read: int
+    warnings: tuple[str, ...]
 
     @property
     def counts(self) -> Counter[str]:
@@ -79,14 +89,18 @@ def import_transcripts(importer: Importer, path: Path, store: Path, *, everythin
     """
     survey = _survey(importer, path, everything)
     source = importer.source(path, everything)
+    report = source.experiment.get("report", {})
+    _check_names(report, survey.known)
     ids = sorted(each.episode_id for each in survey.known)
     run_id = f"{source.run_name}-{digest([importer.name, everything, ids], length=8)}"
     left_out = survey.read - len(ids)
     stated = source.filter if left_out else ""
     with StoreWriter.open(store) as writer:
         done_before = _latest_event(store, run_id) == "finished"
-        new = 0
-        if not done_before:
+        new, warnings = 0, survey.warnings
+        if done_before:
+            warnings += _kept(store, run_id, report)
+        else:
             about = {
                 "source": importer.name,
                 "path": path.name,
@@ -105,22 +119,52 @@ def import_transcripts(importer: Importer, path: Path, store: Path, *, everythin
             with _recorded(writer, run_id):
                 new = _write(importer, path, everything, survey, run_id, writer)
             writer.event(run_id, "finished", dict(survey.counts))
-    return ImportResult(run_id, survey.read, left_out, stated, survey.counts[UNJUDGED], new, done_before)
+    return ImportResult(run_id, survey.read, left_out, stated, survey.counts[UNJUDGED], new, done_before, warnings)
 
 
 def _survey(importer: Importer, path: Path, everything: bool) -> _Survey:
     """Read everything once, keeping next to nothing of it."""
     names: dict[str, str] = {}
     known: list[_Known] = []
+    unpaired = Unpaired()
     for imported in importer.episodes(path):
         if imported.name in names:
             raise UsageError(f"{imported.where}: id: '{imported.name}' is also that of {names[imported.name]}")
         names[imported.name] = imported.where
         if everything or imported.included:
-            known.append(_Known(_episode_id(importer, imported), imported.arm, imported.status))
+            known.append(_Known(_episode_id(importer, imported), imported.arm, imported.protocol, imported.status))
+            if imported.status != UNJUDGED:
+                unpaired.add(imported)
     if not known:
         raise UsageError(f"{path}: there is no transcript" + (" that counts: --all takes every one" if names else ""))
-    return _Survey(known, len(names))
+    return _Survey(known, len(names), unpaired.warnings())
+
+
+def _check_names(report: Mapping[str, Any], known: Iterable[_Known]) -> None:
+    """See whether the arms that a source names for its report are there.
+
+    Raises:
+        UsageError: one is not; the message names the nearest.
+    """
+    names = {name for each in known if each.status != UNJUDGED for name in (each.arm, each.protocol)}
+    for kind in ("baseline", "ceiling"):
+        if (name := report.get(kind)) is not None and name not in names:
+            raise UsageError(
+                f"{kind} {name}: no arm or protocol of these transcripts is called so{nearest(name, names)}"
+            )
+
+
+def _kept(store: Path, run_id: str, report: Mapping[str, Any]) -> tuple[str, ...]:
+    """A warning where a run that was imported before is to be reported in another way than it is."""
+    (held,) = (
+        open_store(store).arrow("SELECT experiment FROM runs WHERE run_id = ?", [run_id])["experiment"].to_pylist()
+    )
+    if (json.loads(held).get("report") or {}) == json.loads(as_json(report)):
+        return ()
+    return (
+        "the run is reported as it was imported first; import it under another name (--set name=NAME), or give "
+        "report the options",
+    )
 
 
 def _episode_id(importer: Importer, imported: Imported) -> str:
@@ -137,6 +181,7 @@ def _write(importer: Importer, path: Path, everything: bool, survey: _Survey, ru
     wanted = (imported for imported in importer.episodes(path) if everything or imported.included)
     while batch := list(islice(wanted, _BATCH)):
         made = [(imported, _spec(importer, imported)) for imported in batch]
+        arms = {imported.arm: imported for imported in batch if imported.status != UNJUDGED}
         if [spec.episode_id for _, spec in made] != [known.episode_id for known in islice(expected, len(made))]:
             raise UsageError(f"{path}: changed while it was read: import it again")
         writer.plan(
@@ -144,10 +189,32 @@ def _write(importer: Importer, path: Path, everything: bool, survey: _Survey, ru
             [(numbers[spec.arm], spec) for imported, spec in made if imported.status != UNJUDGED],
             [(imported.task, imported.item) for imported, _ in made],
             {imported.task for imported, _ in made} if _restricted(importer) else (),
+            [_arm_row(numbers[imported.arm], imported, importer) for imported in arms.values()],
         )
         new += writer.write(run_id, [(spec, _outcome(imported, spec)) for imported, spec in made])
         writer.judge([judgement for imported, spec in made for judgement in _judgements(imported, spec)])
     return new
+
+
+def _arm_row(arm_no: int, imported: Imported, importer: Importer) -> ArmRow:
+    """What the arm of a transcript is; an installed protocol of the same name and options says what it stands for."""
+    baseline = ceiling = False
+    if imported.protocol in installed(Protocol):
+        known = find_plugin(Protocol, imported.protocol).load(Protocol)
+        with suppress(ValidationError):
+            protocol = known(known.Options.model_validate(imported.options))
+            baseline, ceiling = protocol.baseline, protocol.ceiling
+    return ArmRow(
+        arm_no=arm_no,
+        arm=imported.arm,
+        entry=None,
+        protocol=imported.protocol,
+        origin=f"import:{importer.name}",
+        version=importer.version,
+        baseline=baseline,
+        ceiling=ceiling,
+        models={},  # each transcript names its judge, and the cast may differ within an arm
+    )
 
 
 def _restricted(importer: Importer) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.digest import digest
+from oversight.experiment.file import FACTORS, check_columns
 from oversight.imports.base import UNKNOWN_TIME, Imported, Importer, Reading, Source
 from oversight.imports.jsonl_messages import Placing
 from oversight.imports.jsonl_records import CallEntry, JudgementRecord, Line, read_line
@@ -25,6 +26,15 @@ __all__ = ["JsonLines"]
 
 _NEAR_ONE = (0.0, 1.02)
 """Probabilities are scaled to 1 if their sum lies in here: token probabilities may leave something to other words."""
+
+
+def _separated(names: object) -> object:
+    """Names in one text, separated by commas, as the command line has them."""
+    return [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+
+
+def _factors(names: tuple[str, ...]) -> tuple[str, ...]:
+    return check_columns(names, FACTORS)
 
 
 class JsonLines(Importer):
@@ -46,6 +56,11 @@ class JsonLines(Importer):
         task: str | None = Field(None, min_length=1, description="of lines that name none; by default the run's name")
         filter: str = Field("", description="in words, which lines have included: false, for the report")
         restricted: bool = Field(False, description="the questions must never be exported in the clear")
+        over: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(_factors)] = Field(
+            (), description=f"what the report's intervals generalise over, of {', '.join(FACTORS)}"
+        )
+        baseline: str | None = Field(None, min_length=1, description="the arm that the report compares others with")
+        ceiling: str | None = Field(None, min_length=1, description="the arm that it takes for the most there is")
 
     def episodes(self, path: Path) -> Iterator[Imported]:
         """One transcript for each line."""
@@ -62,7 +77,9 @@ class JsonLines(Importer):
 
     def source(self, path: Path, everything: bool) -> Source:
         """The run is called as its file."""
-        return Source(self._name(path), self.options.filter or 'lines not marked "included": false')
+        stated = self.options.filter or 'lines not marked "included": false'
+        report = self.options.model_dump(mode="json", include={"over", "baseline", "ceiling"}, exclude_defaults=True)
+        return Source(self._name(path), stated, {"report": report} if report else {})
 
     def _name(self, path: Path) -> str:
         return self.options.name or re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_") or "imported"

@@ -6,7 +6,8 @@ has the same one everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -21,7 +22,10 @@ __all__ = [
 
 _STEP = 34
 """Pixels for each arm."""
-_GREY = "#7b828a"
+_GREY, _RED = "#7b828a", "#cf2e45"
+_GUESSING, _PAPER = "guessing", "the paper's number"
+_UPRIGHT = "M0,-0.5L0,0.5"
+"""A line from top to bottom, as a mark."""
 _SHARE = alt.Scale(domain=[0, 1])
 _PANELS, _PANEL = 3, 215
 _NAMED = 6
@@ -33,7 +37,10 @@ _FAR = 20
 def accuracy_by_arm(
     rows: pd.DataFrame, colours: Mapping[str, str], title: str = "judge accuracy, 95 % interval"
 ) -> alt.LayerChart:
-    """A dot and a whisker for each arm, a dashed line at chance; arms are in the frame's order.
+    """A dot and a whisker for each arm; arms are in the frame's order.
+
+    Guessing is a dashed grey line through all arms, or a short one for each where arms differ in it; the paper's
+    number is a filled triangle that points down on the arm. A legend names both.
 
     Args:
         rows: ``arm``, ``protocol``, ``n``, ``accuracy``, ``low``, ``high``, ``interval``; ``baseline``: whether
@@ -52,11 +59,7 @@ def accuracy_by_arm(
         size=alt.condition("datum.baseline", alt.value(200), alt.value(95)),
     )
     count = base.mark_text(align="left", dx=12).encode(x=alt.value("width"), text="count:N", color=alt.value(_GREY))
-    layers: list[alt.Chart] = [*_chance(held), whisker, dot, count]
-    if held["published"].notna().any():
-        paper = base.mark_tick(thickness=2, size=_STEP * 0.7, opacity=1)
-        layers.append(paper.encode(x=alt.X("published:Q", scale=_SHARE), color=alt.value(_GREY)))
-    return _layered(layers).properties(height=alt.Step(_STEP))
+    return _layered([*_chance(held), whisker, dot, count, *_published(held)]).properties(height=alt.Step(_STEP))
 
 
 def differences_between_arms(rows: pd.DataFrame, colours: Mapping[str, str], other: str) -> alt.LayerChart:
@@ -201,10 +204,41 @@ def _told(rows: pd.DataFrame) -> list[alt.Tooltip]:
 
 
 def _chance(rows: pd.DataFrame) -> list[alt.Chart]:
-    """A line through all arms that guessing would put at the same place, else a mark for each."""
-    known = rows["chance"].dropna().round(6).unique()
+    """A dashed line through all arms that guessing would put at the same place, else a short one for each."""
+    held = rows[rows["chance"].notna()].assign(mark=_GUESSING)
+    known = held["chance"].round(6).unique()
+    if not len(known):
+        return []
+    x = alt.X("chance:Q", scale=_SHARE)
     if len(known) == 1:
-        line = alt.Chart(pd.DataFrame({"chance": [float(known[0])]})).mark_rule(strokeDash=[4, 4], color=_GREY)
-        return [line.encode(x=alt.X("chance:Q", scale=_SHARE))]
-    marks = alt.Chart(rows[rows["chance"].notna()]).mark_tick(color=_GREY, thickness=2, size=_STEP * 0.7)
-    return [marks.encode(y=_arms(rows), x=alt.X("chance:Q", scale=_SHARE))] if len(known) else []
+        line = alt.Chart(held.head(1)[["chance", "mark"]]).mark_rule(color=_GREY, strokeWidth=1.5)
+        return [line.encode(x=x, strokeDash=_legend_of(alt.StrokeDash, _GUESSING, [3, 3]))]
+    short = alt.Chart(held).mark_point(filled=False, color=_GREY, size=_STEP * _STEP, strokeWidth=2, opacity=1)
+    dash = _legend_of(alt.StrokeDash, _GUESSING, [3, 3])
+    return [short.encode(x=x, y=_arms(held), shape=alt.value(_UPRIGHT), strokeDash=dash, tooltip=_told(held))]
+
+
+def _published(rows: pd.DataFrame) -> list[alt.Chart]:
+    """A triangle above each arm, whose lower corner is the paper's number."""
+    held = rows[rows["published"].notna()].assign(mark=_PAPER)
+    if held.empty:
+        return []
+    mark = alt.Chart(held).mark_point(filled=True, color=_RED, size=90, yOffset=-11, opacity=1)
+    shape = _legend_of(alt.Shape, _PAPER, "triangle-down")
+    return [mark.encode(x=alt.X("published:Q", scale=_SHARE), y=_arms(held), shape=shape, tooltip=_told(held))]
+
+
+def _legend_of(channel: Callable[..., Any], name: str, look: Any) -> Any:
+    """A channel that gives all its marks one look, so that the legend has an entry for them."""
+    colour = _RED if name == _PAPER else _GREY
+    legend = alt.Legend(
+        orient="top",
+        offset=6,
+        symbolOpacity=1,
+        symbolStrokeColor=colour,
+        symbolFillColor=colour,
+        symbolStrokeWidth=2,
+        symbolType="triangle-down" if name == _PAPER else _UPRIGHT,
+        symbolSize=100 if name == _PAPER else 160,
+    )
+    return channel("mark:N", title=None, scale=alt.Scale(domain=[name], range=[look]), legend=legend)

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.stats.intervals import mean_difference, proportion
+from oversight.stats.measured import difference_of, share_of
 from oversight.store import Store
 
 __all__ = ["RejudgedRow", "rejudged", "rejudged_by_people"]
@@ -22,12 +22,15 @@ class RejudgedRow(BaseModel):
         run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made, None
             for imported transcripts of which nobody said who did.
         mode: how a person judged here; None for models and for published judgements.
-        asked: how people were asked, in a few words: the mode, or a published judgement's settings.
+        asked: how they were asked, in a few words: the mode, a published judgement's settings, or the name of the
+            prompt that a model was given instead of the stored words.
         people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
         n: transcripts with a verdict of both that count (not void, nobody abstained).
         n_failed, n_abstained: judgements of this judge that are not part of ``n``.
+        n_ties: those, part of ``n``, in which the right answer shared the highest probability; they are not right.
         accuracy: share in which the right answer alone got the highest probability.
-        low, high, interval: its 95 % interval, and the method.
+        low, high, interval: its 95 % interval, and the method; both ends are None, and the method says why, where one
+            cluster of transcripts says nothing of others.
         first_accuracy: the first judge's, on the same transcripts.
         difference, difference_low, difference_high, difference_interval: accuracy minus the first judge's,
             paired by transcript; questions of a cluster may depend on each other.
@@ -48,6 +51,7 @@ class RejudgedRow(BaseModel):
     n: int
     n_failed: int
     n_abstained: int
+    n_ties: int
     accuracy: float | None = None
     low: float | None = None
     high: float | None = None
@@ -107,11 +111,12 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
         judge=f"{people} people" if people > 1 else first["judge"],
         first_judge=first["first_judge"] if isinstance(first["first_judge"], str) else None,
         mode=mode,
-        asked=mode or (_in_words(first["settings"]) if human else ""),
+        asked=mode or (_in_words(first["settings"]) if human else _prompt_name(first["settings"])),
         people=people,
         n=len(both),
         n_failed=int(failed.sum()),
         n_abstained=int((abstained & ~failed).sum()),
+        n_ties=int(((both["p_gold"] == both["confidence"]) & ~both["correct"].astype(bool)).sum()),
         calls=int(part["calls"].fillna(0).sum()),
         cost_usd=None if human or part["cost_usd"].isna().any() else float(part["cost_usd"].sum()),
     )
@@ -119,22 +124,28 @@ def _row(run: str, part: pd.DataFrame) -> RejudgedRow:
         return row
     clusters = both["cluster"].tolist()
     correct, before = both["correct"].astype(float), both["first_correct"].astype(float)
-    share = proportion(both["correct"].to_numpy(bool), clusters)
-    found = mean_difference((correct - before).tolist(), clusters)
+    share = share_of(both["correct"].to_numpy(bool), clusters)
+    found = difference_of((correct - before).tolist(), clusters)
+    assert share is not None, "there is a transcript"
+    assert found is not None, "there is a transcript"
     return row.model_copy(
         update={
-            "accuracy": float(correct.mean()),
+            "accuracy": share.value,
             "low": share.low,
             "high": share.high,
-            "interval": share.method,
+            "interval": share.interval,
             "first_accuracy": float(before.mean()),
-            "difference": float((correct - before).mean()),
+            "difference": found.value,
             "difference_low": found.low,
             "difference_high": found.high,
-            "difference_interval": found.method,
+            "difference_interval": found.interval,
             "agreement": float((correct == before).mean()),
         }
     )
+
+
+def _prompt_name(settings: object) -> str:
+    return str((json.loads(str(settings)).get("prompt") or {}).get("name", "")) if settings else ""
 
 
 def _in_words(settings: object) -> str:

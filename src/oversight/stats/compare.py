@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, t
+from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 
-from oversight.stats.intervals import Floats, jackknife, mean_difference
-from oversight.stats.measured import Measured, ratio
+from oversight.stats.intervals import DIFFERENCE, Floats, Limits, score_test
+from oversight.stats.measured import Measured, difference_of, ratio
 from oversight.stats.table import accuracy_by_question, counting
 
-__all__ = ["Test", "chi_square", "mcnemar", "paired_difference", "student_p"]
+__all__ = ["Test", "chi_square", "cluster_test", "difference_test", "mcnemar", "paired_difference"]
 
 
 class Test(NamedTuple):
@@ -36,17 +36,18 @@ class Test(NamedTuple):
 def paired_difference(one: pd.DataFrame, other: pd.DataFrame) -> tuple[Measured, Test] | None:
     """Accuracy of ``one`` minus that of ``other`` on the questions both judged; None without any.
 
-    Episodes of one question are averaged first; ``n`` counts questions. The interval and the test are Student's
-    on the cluster jackknife's variance, as `oversight.stats.intervals.mean_difference` says.
+    Episodes of one question are averaged first; ``n`` counts questions. Interval and test are those of
+    `oversight.stats.intervals.mean_difference` and `difference_test`, so that p < 0.05 exactly where the interval
+    leaves 0 out.
     """
     both = accuracy_by_question(one, other)
     if both.empty:
         return None
     values = (both[0] - both[1]).to_numpy(np.float64)
     clusters = both.index.get_level_values("cluster").tolist()
-    found = mean_difference(values, clusters)
-    number = Measured(value=float(values.mean()), n=len(values), low=found.low, high=found.high, interval=found.method)
-    return number, student_p(np.column_stack([values, np.ones(len(values))]), clusters)
+    found = difference_of(values, clusters)
+    assert found is not None, "there are questions"
+    return found, difference_test(values, clusters)
 
 
 def mcnemar(one: pd.DataFrame, other: pd.DataFrame, *, exact: bool = True) -> Test:
@@ -87,12 +88,24 @@ def chi_square(one: pd.DataFrame, other: pd.DataFrame, *, correction: bool) -> T
     return Test(name, float(found.pvalue), float(found.statistic), int(table.sum()))
 
 
-def student_p(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats] = ratio) -> Test:
-    """Whether a number worked out from sums over clusters is 0, by Student's t on the cluster jackknife's variance.
+def difference_test(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Test:
+    """Test whether a mean of differences within -1..1 is 0, by inverting the interval of `mean_difference`.
 
-    p is NaN where there is no spread. The arguments are those of `oversight.stats.intervals.within`.
+    p is NaN for a single cluster, which says nothing of others; ``n`` counts differences.
     """
-    found = jackknife(counts, clusters, of)
-    statistic = found.value / np.sqrt(found.variance) if found.variance > 0 else float("nan")
-    p = float(2 * t.sf(abs(statistic), max(found.freedom, 1)))
-    return Test(f"cluster jackknife t, {found.clusters} clusters", p, float(statistic), len(counts))
+    held = np.asarray(values, dtype=np.float64)
+    found = cluster_test(np.column_stack([held, np.ones(len(held))]), clusters)
+    return found._replace(test=f"paired {found.test}")
+
+
+def cluster_test(
+    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats] = ratio, limits: Limits = DIFFERENCE
+) -> Test:
+    """Test whether a number worked out from sums over clusters is 0: `oversight.stats.intervals.score_test`, named.
+
+    p is NaN where `oversight.stats.intervals.within` has no interval. The arguments are those of `within`.
+    """
+    found = score_test(counts, clusters, of, limits=limits)
+    count = len(set(map(str, clusters)))
+    p, statistic = (found.p, found.statistic) if found else (float("nan"), float("nan"))
+    return Test(f"cluster score, {count} clusters", p, statistic, len(counts))

@@ -86,7 +86,7 @@ def fit_gao(candidates: pd.DataFrame, sizes: Sequence[int] | None = None) -> Gao
     """Fit Gao's form to the truth of `goodhart_curve`, by least squares on the gain over n = 1, all n weighing alike.
 
     The points of a curve share their candidates, so that residuals say nothing about how sure the fit is: the
-    intervals come from drawing clusters of questions anew and fitting again. ``n`` counts questions. None with
+    intervals come from how much the fits of single clusters of questions differ. ``n`` counts questions. None with
     fewer than two sizes above 1, or without a question. The fit says nothing beyond the largest n.
     """
     groups = [part for _, part in candidates.groupby("question", sort=True)]
@@ -106,7 +106,7 @@ def fit_gains(gained: Floats, sizes: Sequence[int], clusters: Sequence[object]) 
     Args:
         gained: one row for each question and one column for each size: what it gained over n = 1.
         sizes: n of each column; at least two of them above 1.
-        clusters: the cluster of each question; the intervals come from drawing these anew, as in `fit_gao`.
+        clusters: the cluster of each question; the intervals come from these, as in `fit_gao`.
     """
     d = np.sqrt([best_of_kl(n) for n in sizes])
     # The fit is linear in the means, so each question's own coefficients average to it.

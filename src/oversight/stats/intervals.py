@@ -1,8 +1,8 @@
 """Intervals that say what they are, for outcomes of which those in one cluster may depend on each other.
 
-Independent outcomes get Wilson's interval. Most others rest on the cluster jackknife: each cluster is left out
-once, and the spread of what comes out is the variance. A percentile bootstrap of clusters covers too seldom with
-fewer than a hundred of them (benchmarks/coverage.py prints both).
+Independent outcomes get Wilson's interval. What rests on clusters gets the cluster score interval, which is Wilson's
+with the clusters' own variance (`oversight.stats.cluster_score` has the formula); benchmarks/coverage.py prints how
+often it covers. Numbers that are no sums over clusters get the percentiles of a cluster bootstrap.
 """
 
 from __future__ import annotations
@@ -15,26 +15,40 @@ import numpy.typing as npt
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from oversight.stats.cluster_score import NOTHING, Floats, Limits, Moments, bounds, moments, null_variance
+
 __all__ = [
-    "NOTHING",
+    "ANYWHERE",
+    "DIFFERENCE",
+    "LEVEL",
+    "UNIT",
     "Floats",
     "Interval",
     "Jackknife",
+    "Limits",
     "Places",
+    "ScoreTest",
     "jackknife",
     "mean_difference",
     "mean_ratio",
     "percentiles",
     "places",
     "proportion",
+    "ratio",
     "resampled",
-    "spread",
+    "score_test",
     "within",
 ]
 
 LEVEL = 0.95
 
-Floats = npt.NDArray[np.float64]
+UNIT: Limits = (0.0, 1.0)
+"""The limits of a share."""
+DIFFERENCE: Limits = (-1.0, 1.0)
+"""The limits of a difference of shares."""
+ANYWHERE: Limits = (-np.inf, np.inf)
+"""No limits."""
+
 Places = npt.NDArray[np.intp]
 
 
@@ -46,121 +60,156 @@ class Interval(NamedTuple):
     method: str
 
 
+class ScoreTest(NamedTuple):
+    """A test of "the number is ``null``".
+
+    Attributes:
+        statistic: value less null, in standard errors at the null; its sign is that of the difference.
+        p: two-sided, by Student's t with ``freedom`` degrees of freedom.
+        clusters: how many clusters it rests on.
+    """
+
+    statistic: float
+    p: float
+    freedom: float
+    clusters: int
+
+
 class Jackknife(NamedTuple):
     """A number, its variance over clusters, and how many clusters that rests on.
 
     Attributes:
         value: the number, worked out from all clusters.
-        variance: (G - 1) / G times the summed squared deviations of the G leave-one-out values from their mean
-            (Efron and Stein 1981); NaN where it cannot be had.
-        freedom: degrees of freedom, the effective number of clusters less one. With h a cluster's share of the
-            rows that is (sum h^2)^2 / sum h^4: G where all are of one size, fewer where a few weigh most.
+        variance: CR2, sum (1 - h) (value - left out)^2 over the G values that leave one cluster out, h being that
+            cluster's share of the rows: for clusters of one size the jackknife's (Efron and Stein 1981), for a mean
+            unbiased under independence (Bell and McCaffrey 2002). NaN where it cannot be had.
+        freedom: Satterthwaite's degrees of freedom; see `oversight.stats.cluster_score`. 1 for one cluster.
         clusters: G.
+        moments: what the interval is made of; None for one cluster.
     """
 
     value: float
     variance: float
     freedom: float
     clusters: int
+    moments: Moments | None
 
     @property
     def quantile(self) -> float:
         """Student's, two-sided, for the 95 % interval."""
-        return float(stats.t.ppf((1 + LEVEL) / 2, max(self.freedom, 1)))
+        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom))
 
 
-def proportion(correct: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Interval:
-    """An interval for the share of ``correct`` outcomes, of which those in one cluster may depend on each other.
+def proportion(correct: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Interval | None:
+    """Return an interval for the share of ``correct`` outcomes; those in one cluster may depend on each other.
 
-    Outcomes that each have a cluster to themselves are independent: Wilson's score interval (1927). Otherwise it
-    is Wilson's with the effective number of outcomes p (1 - p) / v in place of their number, v being the cluster
-    jackknife's variance, and Student's quantile for the effective number of clusters (after Korn and Graubard
-    1998). Where every cluster has the same share there is no spread, although a few clusters prove little; then
-    it is Wilson's interval with the clusters as observations.
+    Outcomes that each have a cluster to themselves are independent: Wilson's score interval (1927). Otherwise it is
+    the cluster score interval. None for one cluster of several outcomes, which says nothing of others.
     """
     right = np.asarray(correct, dtype=np.float64)
     if len(set(map(str, clusters))) == len(right):
-        return Interval(*_wilson(float(right.mean()), len(right)), "wilson")
-    return within(np.column_stack([right, np.ones(len(right))]), clusters, _ratio)
+        low, high = proportion_confint(right.sum(), len(right), alpha=1 - LEVEL, method="wilson")
+        return Interval(float(low), float(high), "wilson")
+    return within(np.column_stack([right, np.ones(len(right))]), clusters, ratio)
 
 
-def within(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Interval:
-    """An interval for a number within 0..1 that is worked out from sums over clusters, such as an F1.
+def mean_difference(differences: Sequence[float] | Floats, clusters: Sequence[object]) -> Interval | None:
+    """Return a cluster score interval for a mean of per-question differences, each within -1..1; None for one cluster.
 
-    As in `proportion`: Wilson's with the effective number of outcomes. Where the jackknife shows no spread, or the
-    number is not defined without one of the clusters, it is Wilson's interval with the clusters as observations.
+    `score_test` of the same differences has p < 0.05 exactly where it leaves the null value out.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    found = within(np.column_stack([values, np.ones(len(values))]), clusters, ratio, DIFFERENCE)
+    return found and found._replace(method=f"paired {found.method}")
+
+
+def mean_ratio(counts: Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Interval | None:
+    """Return a cluster score interval for a ratio of sums, first column for one of second, such as a mean of scores.
+
+    The clusters' shares are those of the second column. None as for `within`.
+    """
+    return _interval(jackknife(counts, clusters, ratio, counts[:, 1]), limits)
+
+
+def within(
+    counts: Floats,
+    clusters: Sequence[object],
+    of: Callable[[Floats], Floats],
+    limits: Limits = UNIT,
+    *,
+    level: float = LEVEL,
+) -> Interval | None:
+    """Return a cluster score interval for a number that is worked out from sums over clusters, such as an F1.
 
     Args:
         counts: one row for each observation.
         clusters: the cluster of each.
         of: from sums of rows, the last axis running over their columns, to the number, or NaN.
+        limits: between which the number, and so the interval, lies.
+        level: how often the interval is to hold the number; other than 0.95 where a test needs it.
+
+    Returns:
+        None where nothing is known of how sure the number is: for one cluster, where the number is not defined
+        without one of the clusters, or where there is no spread and no limit.
     """
-    found = jackknife(counts, clusters, of)
-    if not found.variance > NOTHING:
-        return Interval(*_wilson(found.value, found.clusters), f"wilson on {found.clusters} clusters")
-    effective = found.value * (1 - found.value) / found.variance
-    low, high = _score(found.value, effective, found.quantile)
-    return Interval(low, high, f"cluster jackknife wilson, {found.clusters} clusters")
+    return _interval(jackknife(counts, clusters, of), limits, level)
 
 
-def mean_difference(differences: Sequence[float] | Floats, clusters: Sequence[object]) -> Interval:
-    """An interval for a mean of per-question differences, each within -1..1, clustered by what questions share.
+def score_test(
+    counts: Floats,
+    clusters: Sequence[object],
+    of: Callable[[Floats], Floats] | None = None,
+    *,
+    null: float = 0.0,
+    limits: Limits = DIFFERENCE,
+) -> ScoreTest | None:
+    """Return the test that the interval of `within` inverts; None where that is None.
 
-    Student's t on the cluster jackknife's variance. Where every cluster has the same mean there is no spread;
-    then it is Wilson's interval with the clusters as observations, for the mean mapped to 0..1: as wide as if
-    each had been all or nothing.
+    Args:
+        counts: as for `within`; for differences two columns, these and ones.
+        clusters: the cluster of each row.
+        of: as for `within`; by default the ratio of the two columns.
+        null: the value that is tested.
+        limits: as for `within`.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    found = jackknife(np.column_stack([values, np.ones(len(values))]), clusters, _ratio)
-    if not found.variance > NOTHING:
-        low, high = _wilson((found.value + 1) / 2, found.clusters)
-        return Interval(2 * low - 1, 2 * high - 1, f"wilson on {found.clusters} clusters")
-    low, high, method = _student(found)
-    return Interval(max(low, -1.0), min(high, 1.0), f"paired {method}")
-
-
-def spread(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Interval | None:
-    """An interval for any number that is worked out from sums over clusters: Student's t on the jackknife's variance.
-
-    None where the jackknife shows no spread, or cannot be made: then nothing is known about how sure it is.
-    The arguments are those of `within`.
-    """
-    found = jackknife(counts, clusters, of)
-    return _student(found) if found.variance > NOTHING else None
-
-
-def mean_ratio(counts: Floats, clusters: Sequence[object]) -> Interval | None:
-    """An interval for a ratio of sums that may lie anywhere, such as a mean of scores: first column for one of second.
-
-    Bootstrap-t (Efron 1981; Davison and Hinkley 1997, 5.2.1): clusters are resampled, and the quantiles of what comes
-    out, in units of its own standard error, stand in Student's place. Scores are skewed, which Student's t does not
-    see; with more than 1000 clusters the two are the same, and `spread` is used, as it is with five or fewer, which are
-    too few to resample. None without spread.
-    """
-    found = jackknife(counts, clusters, _ratio)
-    if not found.variance > NOTHING:
+    found = jackknife(counts, clusters, of or ratio)
+    held = _known(found, limits)
+    if held is None:
         return None
-    place = places(clusters)
-    sums, sizes = (np.bincount(place, weights=column).astype(np.float64) for column in counts.T)
-    studentised = _studentised(sums, sizes) if _FEW < found.clusters <= _MANY else np.empty(0)
-    if studentised.size < _RESAMPLES * _ENOUGH:
-        return _student(found)
-    low, high = np.quantile(studentised, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    error = float(np.sqrt(found.variance))
-    method = f"cluster bootstrap-t, {found.clusters} clusters"
-    return Interval(found.value - float(high) * error, found.value - float(low) * error, method)
+    away, variance = found.value - null, float(null_variance(held, null, limits))
+    if variance > NOTHING:
+        statistic = away / np.sqrt(variance)
+    else:
+        statistic = float("inf") * np.sign(away) if abs(away) > np.sqrt(NOTHING) else 0.0
+    p = float(2 * stats.t.sf(abs(statistic), held.freedom))
+    return ScoreTest(float(statistic), p, held.freedom, held.clusters)
 
 
-def jackknife(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Jackknife:
-    """The number that ``of`` makes of summed rows, and its variance; the arguments are those of `within`."""
+def jackknife(
+    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats], sizes: Floats | None = None
+) -> Jackknife:
+    """Return the number that ``of`` makes of summed rows, and its variance.
+
+    Args:
+        counts: one row for each observation.
+        clusters: the cluster of each.
+        of: as for `within`.
+        sizes: what clusters' shares are shares of, a value for each row; by default the number of rows.
+    """
     place = places(clusters)
     sums = np.column_stack([np.bincount(place, weights=column) for column in counts.T]).astype(np.float64)
-    total, rows = sums.sum(axis=0), np.bincount(place).astype(np.float64)
-    g, share = len(sums), rows / rows.sum()
-    left_out = of(total - sums) if g > 1 else np.array([np.nan])
-    variance = (g - 1) / g * float(((left_out - left_out.mean()) ** 2).sum())
-    freedom = float((share**2).sum() ** 2 / (share**4).sum()) - 1
-    return Jackknife(float(of(total)), variance, freedom, g)
+    total, rows = sums.sum(axis=0), np.bincount(place, weights=sizes).astype(np.float64)
+    g, share, value = len(sums), rows / rows.sum(), float(of(total))
+    if g == 1:
+        return Jackknife(value, float("nan"), 1.0, 1, None)
+    held = moments(np.asarray(value), (1 - share) * (value - of(total - sums)), share)
+    return Jackknife(value, float(held.variance), held.freedom, g, held)
+
+
+def ratio(sums: Floats) -> Floats:
+    """Return the first sum for one of the second; NaN where that is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(sums[..., 1] == 0, np.nan, sums[..., 0] / sums[..., 1])
 
 
 def resampled(clusters: Sequence[object], times: int, seed: int = 0) -> Iterator[Places]:
@@ -192,46 +241,15 @@ def places(clusters: Sequence[object]) -> Places:
     return np.unique(np.asarray([str(c) for c in clusters]), return_inverse=True)[1].astype(np.intp)
 
 
-NOTHING = 1e-20
-"""A variance below this is rounding."""
-_RESAMPLES = 2000
-_MANY = 1000
-_FEW = 5
-"""With so few clusters some resamples have next to no spread: intervals get a million wide, and cover no better."""
-_ENOUGH = 0.9
-"""What share of the resamples must show spread for their quantiles to be used."""
+def _interval(found: Jackknife, limits: Limits, level: float = LEVEL) -> Interval | None:
+    held = _known(found, limits)
+    if held is None:
+        return None
+    low, high = bounds(held, limits, level)
+    return Interval(float(low), float(high), f"cluster score, {found.clusters} clusters")
 
 
-def _studentised(sums: Floats, sizes: Floats) -> Floats:
-    """How far the ratios of resampled clusters lie from that of all, in their own standard errors."""
-    often = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), _RESAMPLES)
-    below = often @ sizes
-    ratio = often @ sums / below
-    variance = often @ sums**2 - 2 * ratio * (often @ (sums * sizes)) + ratio**2 * (often @ sizes**2)
-    kept = variance > NOTHING * below**2
-    # Leaving clusters out one by one gives about this variance; it is what can be had of all resamples at once.
-    found: Floats = (ratio - sums.sum() / sizes.sum())[kept] * below[kept] / np.sqrt(variance[kept])
-    return found
-
-
-def _student(found: Jackknife) -> Interval:
-    half = found.quantile * float(np.sqrt(found.variance))
-    return Interval(found.value - half, found.value + half, f"cluster jackknife t, {found.clusters} clusters")
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    low, high = proportion_confint(share * n, n, alpha=1 - LEVEL, method="wilson")
-    return float(low), float(high)
-
-
-def _score(share: float, n: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval for any number of outcomes and any quantile."""
-    z = quantile**2 / n
-    middle = (share + z / 2) / (1 + z)
-    half = float(np.sqrt(z * share * (1 - share) + z**2 / 4)) / (1 + z)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
-def _ratio(sums: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(sums[..., 0] / sums[..., 1], dtype=np.float64)
+def _known(found: Jackknife, limits: Limits) -> Moments | None:
+    """Return the moments, if they say how sure the number is."""
+    flat = not found.variance > NOTHING and not np.isfinite(limits).all()
+    return None if np.isnan(found.variance) or flat else found.moments

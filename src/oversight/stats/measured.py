@@ -8,10 +8,23 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from oversight.stats.intervals import Floats, Interval, mean_ratio, proportion, spread, within
+from oversight.stats.intervals import (
+    ANYWHERE,
+    UNIT,
+    Floats,
+    Interval,
+    Limits,
+    mean_difference,
+    mean_ratio,
+    places,
+    proportion,
+    ratio,
+    within,
+)
 
 __all__ = [
     "Measured",
+    "difference_of",
     "divided",
     "f1_of",
     "harmonic",
@@ -31,8 +44,8 @@ class Measured(BaseModel):
     Attributes:
         value: the number.
         n: how many observations it is about; what those are, whoever made it says.
-        low, high, interval: its 95 % interval and the method; None where the observations show no spread, so that
-            nothing can be said about how sure it is.
+        low, high, interval: its 95 % interval and the method. Both ends are None, and the method says why after
+            "none: ", where the observations say nothing of how sure the number is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,15 +64,23 @@ class Measured(BaseModel):
 
 
 def share_of(outcomes: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Measured | None:
-    """The share of outcomes that are true; None without any."""
+    """Return the share of outcomes that are true; None without any."""
     if not len(outcomes):
         return None
     values = np.asarray(outcomes, dtype=bool)
-    return _measured(float(values.mean()), len(values), proportion(values, clusters))
+    return _measured(float(values.mean()), len(values), proportion(values, clusters), clusters)
+
+
+def difference_of(differences: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
+    """Return the mean of per-question differences, each within -1..1; None without any."""
+    if not len(differences):
+        return None
+    values = np.asarray(differences, dtype=np.float64)
+    return _measured(float(values.mean()), len(values), mean_difference(values, clusters), clusters)
 
 
 def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
-    """The mean of shares, each of which is itself an expectation; None without any.
+    """Return the mean of shares, each of which is itself an expectation; None without any.
 
     Where each of them is 0 or 1 it is a share of outcomes, and gets the interval of one.
     """
@@ -69,38 +90,45 @@ def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> 
     return statistic(np.column_stack([found, np.ones(len(found))]), clusters, ratio)
 
 
-def mean_of(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
-    """The mean of any numbers; None without any."""
+def mean_of(values: Sequence[float] | Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Measured | None:
+    """Return the mean of any numbers, each within ``limits``; None without any."""
     found = np.asarray(values, dtype=np.float64)
-    return ratio_of(found, np.ones(len(found)), clusters)
+    return ratio_of(found, np.ones(len(found)), clusters, limits)
 
 
-def ratio_of(above: Floats, below: Floats, clusters: Sequence[object]) -> Measured | None:
-    """The sum of ``above`` for one of ``below``, which is not negative; None where that sums to 0."""
+def ratio_of(above: Floats, below: Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Measured | None:
+    """Return the sum of ``above`` for one of ``below``, which is not negative; None where that sums to 0.
+
+    Args:
+        above: one value for each observation.
+        below: one value for each observation.
+        clusters: the cluster of each.
+        limits: what every observation's own ratio lies within, and so the interval.
+    """
     if not len(above) or not below.sum():
         return None
-    found = mean_ratio(np.column_stack([above, below]), clusters)
-    return _measured(float(above.sum() / below.sum()), len(above), found)
+    found = mean_ratio(np.column_stack([above, below]), clusters, limits)
+    return _measured(float(above.sum() / below.sum()), len(above), found, clusters, limits)
 
 
 def statistic(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Measured | None:
-    """A number from 0 to 1 that ``of`` works out from the sums of ``counts``; None where it is not defined.
+    """Return a number from 0 to 1 that ``of`` works out from the sums of ``counts``; None where it is not defined.
 
     Args:
         counts: one row for each observation.
         clusters: the cluster of each.
         of: from sums, the last axis running over the columns, to the number; NaN where it is not defined.
     """
-    if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
-        return None
-    return _measured(value, len(counts), within(counts, clusters, of))
+    return number(counts, clusters, of, UNIT)
 
 
-def number(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Measured | None:
-    """The same for a number that may lie anywhere."""
+def number(
+    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats], limits: Limits = ANYWHERE
+) -> Measured | None:
+    """Return the same for a number that lies within ``limits``."""
     if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
         return None
-    return _measured(value, len(counts), spread(counts, clusters, of))
+    return _measured(value, len(counts), within(counts, clusters, of, limits), clusters, limits)
 
 
 def f1_of(counts: Floats) -> Floats:
@@ -116,18 +144,19 @@ def harmonic(counts: Floats) -> Floats:
     return np.where(one + other == 0, 0.0, found)
 
 
-def ratio(counts: Floats) -> Floats:
-    """The sum of the first column for one of the second."""
-    return divided(counts[..., 0], counts[..., 1])
-
-
 def divided(above: Floats, below: Floats) -> Floats:
     """A quotient; NaN where the divisor is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below == 0, np.nan, above / below)
 
 
-def _measured(value: float, n: int, found: Interval | None) -> Measured:
-    if found is None:
-        return Measured(value=value, n=n, low=None, high=None, interval="none: no spread")
-    return Measured(value=value, n=n, low=found.low, high=found.high, interval=found.method)
+def _measured(
+    value: float, n: int, found: Interval | None, clusters: Sequence[object], limits: Limits = UNIT
+) -> Measured:
+    if found is not None:
+        return Measured(value=value, n=n, low=found.low, high=found.high, interval=found.method)
+    if not places(clusters).any():
+        why = "one cluster"
+    else:
+        why = "rests on one cluster" if np.isfinite(limits).all() else "no spread"
+    return Measured(value=value, n=n, low=None, high=None, interval=f"none: {why}")

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import norm
 
-from oversight.stats.intervals import NOTHING, Floats
+from oversight.stats.cluster_score import Floats, bounds, moments
+from oversight.stats.intervals import DIFFERENCE, LEVEL
 
 __all__ = ["Design", "detectable", "power"]
 
@@ -107,13 +108,10 @@ def _noise(design: Design, count: int, rng: np.random.Generator) -> tuple[Floats
 def _told_apart(values: Floats, clusters: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Whether each study's interval leaves 0 out: `mean_difference` for many studies of one design at once."""
     sizes = np.asarray(clusters, dtype=np.float64)
+    if len(sizes) == 1:  # one cluster tells nothing apart
+        return np.zeros(len(values), dtype=np.bool_)
     sums = np.add.reduceat(values, np.concatenate([[0], np.cumsum(clusters)[:-1]]), axis=1)
-    total, n, g = sums.sum(axis=1), sizes.sum(), len(sizes)
-    with np.errstate(divide="ignore", invalid="ignore"):  # one cluster tells nothing apart
-        left_out = (total[:, None] - sums) / (n - sizes)
-    variance = (g - 1) / g * ((left_out - left_out.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    share = sizes / n
-    freedom = max(float((share**2).sum() ** 2 / (share**4).sum()) - 1, 1)
-    # Without spread it is Wilson's interval with clusters as outcomes, which leaves 0 out beyond z / sqrt(G).
-    half = np.where(variance > NOTHING, t.ppf(0.975, freedom) * np.sqrt(variance), norm.ppf(0.975) / np.sqrt(g))
-    return np.asarray(np.abs(total / n) > half, dtype=np.bool_)
+    n = sizes.sum()
+    means = sums.sum(axis=1) / n
+    low, high = bounds(moments(means, (sums - means[:, None] * sizes) / n, sizes / n), DIFFERENCE, LEVEL)
+    return np.asarray((low > 0) | (high < 0), dtype=np.bool_)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.intervals import Floats, percentiles, places, spread
+from oversight.stats.intervals import Floats, mean_difference, percentiles, places
 from oversight.stats.measured import Measured, divided
 from oversight.stats.table import accuracy_by_question
 
@@ -50,7 +50,8 @@ def gap_recovered(arm: pd.DataFrame, weak: pd.DataFrame, strong: pd.DataFrame) -
     own, low, high = (float(each) for each in found.mean(axis=0))
     if np.isclose(high, low):
         return Recovery(None, own, low, high, len(both))
-    value, gap = (own - low) / (high - low), spread(found, clusters, lambda sums: sums[..., 2] - sums[..., 1])
+    value = (own - low) / (high - low)
+    gap = mean_difference(found[:, 2] - found[:, 1], clusters)
     if gap is not None and gap.low <= 0 <= gap.high:
         return Recovery(_open(value, len(both), "the ceilings do not differ"), own, low, high, len(both))
     at = places(clusters)

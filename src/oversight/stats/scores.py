@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.intervals import Floats
+from oversight.stats.intervals import Floats, Limits
 from oversight.stats.measured import Measured, mean_of, mean_share, ratio_of, share_of
 from oversight.stats.table import counting
 
 __all__ = [
     "CLIP",
+    "LOG_SCORES",
     "Accuracy",
     "accuracy",
     "bits_per_round",
@@ -33,6 +34,8 @@ __all__ = [
 
 CLIP = 1e-6
 """How near to 0 and 1 a probability comes before its logarithm is taken."""
+LOG_SCORES: Limits = (float(np.log2(CLIP)), 0.0)
+"""The least and the greatest log score, in bits."""
 
 
 class Accuracy(NamedTuple):
@@ -91,13 +94,14 @@ def mean_brier(verdicts: pd.DataFrame) -> Measured | None:
 def mean_log_score(verdicts: pd.DataFrame) -> Measured | None:
     """The mean log2 of the right answer's probability, over the counting verdicts."""
     held = counting(verdicts)
-    return mean_of(log_score(held["p_gold"]), held["cluster"].tolist())
+    return mean_of(log_score(held["p_gold"]), held["cluster"].tolist(), LOG_SCORES)
 
 
 def mean_log_odds(verdicts: pd.DataFrame) -> Measured | None:
     """The mean log-odds of the right answer, in bits, over the counting verdicts."""
     held = counting(verdicts)
-    return mean_of(log_odds(held["p_gold"]), held["cluster"].tolist())
+    most = float(log_odds(1.0))
+    return mean_of(log_odds(held["p_gold"]), held["cluster"].tolist(), (-most, most))
 
 
 def judge_score(p: npt.ArrayLike, rounds: npt.ArrayLike, cost: float = 0.05) -> Floats:
@@ -114,7 +118,10 @@ def judge_score(p: npt.ArrayLike, rounds: npt.ArrayLike, cost: float = 0.05) -> 
 def judge_scores(verdicts: pd.DataFrame, cost: float = 0.05) -> Measured | None:
     """The mean `judge_score` of the counting verdicts, whether or not the judge had a say in the number of rounds."""
     held = counting(verdicts)
-    return mean_of(judge_score(held["p_gold"], held["rounds"], cost), held["cluster"].tolist())
+    rounds = held["rounds"].to_numpy(np.float64)
+    paid = cost * np.array([rounds.max(), rounds.min()]) if len(rounds) else np.zeros(2)
+    limits = (LOG_SCORES[0] - float(paid.max()), LOG_SCORES[1] - float(paid.min()))
+    return mean_of(judge_score(held["p_gold"], rounds, cost), held["cluster"].tolist(), limits)
 
 
 def bits_per_round(verdicts: pd.DataFrame) -> Measured | None:
@@ -125,4 +132,7 @@ def bits_per_round(verdicts: pd.DataFrame) -> Measured | None:
     """
     held = verdicts[verdicts["counts"] & verdicts["prior"].notna() & (verdicts["rounds"] > 0)]
     gained = log_score(held["p_gold"]) - log_score(held["prior"])
-    return ratio_of(gained, held["rounds"].to_numpy(np.float64), held["cluster"].tolist())
+    rounds = held["rounds"].to_numpy(np.float64)
+    # The most that one round can bring is all bits there are, where the shortest transcript has no more.
+    most = -LOG_SCORES[0] / rounds.min() if len(rounds) else 0.0
+    return ratio_of(gained, rounds, held["cluster"].tolist(), (-most, most))

@@ -4,13 +4,14 @@ from oversight.store.access import Parameter
 from oversight.store.delivery import deliver
 from oversight.store.ledger import Entry, Ledger, LedgerError, Sitting
 from oversight.store.reader import Store, open_store
-from oversight.store.rows import RunEvent, RunRow, as_json
+from oversight.store.rows import ArmRow, RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
 from oversight.store.transcript import Transcript
 from oversight.store.writer import StoreWriter
 
 __all__ = [
     "VERSION",
+    "ArmRow",
     "Entry",
     "Ledger",
     "LedgerError",

@@ -17,9 +17,11 @@ from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.transcript import Kind, Message
 
 __all__ = [
+    "ArmRow",
     "Row",
     "RunEvent",
     "RunRow",
+    "arm_row",
     "arrow_table",
     "as_json",
     "attempt_rows",
@@ -55,6 +57,36 @@ class RunRow(NamedTuple):
     seed: int
     created_at: datetime
     oversight_version: str
+
+
+class ArmRow(NamedTuple):
+    """What an arm of a run is, as the store keeps it.
+
+    Attributes:
+        arm_no: the arm's place in the experiment.
+        arm: its label.
+        entry: what the experiment calls it before swept values are added; None if that is not known.
+        protocol: the protocol's name.
+        origin: the protocol's class, by module or file; None if that is not known.
+        version: the protocol's own, and a digest of its code and prompts.
+        baseline, ceiling: what the protocol says of itself (`oversight.protocol.Protocol`).
+        models: role -> digests of the settings of the models bound to it, sorted.
+    """
+
+    arm_no: int
+    arm: str
+    entry: str | None
+    protocol: str
+    origin: str | None
+    version: str
+    baseline: bool
+    ceiling: bool
+    models: Mapping[str, Sequence[str]]
+
+
+def arm_row(run_id: str, arm: ArmRow) -> Row:
+    """The row of ``arms``."""
+    return arm._asdict() | {"run_id": run_id, "models": as_json(arm.models)}
 
 
 def run_row(run: RunRow) -> Row:

@@ -22,9 +22,11 @@ from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store.access import Locked, connect, retrying, translated
 from oversight.store.ledger import Ledger
 from oversight.store.rows import (
+    ArmRow,
     Row,
     RunEvent,
     RunRow,
+    arm_row,
     arrow_table,
     as_json,
     attempt_rows,
@@ -43,6 +45,7 @@ __all__ = ["StoreWriter"]
 # A row that is there already stays as it is: the same call again changes nothing.
 _INSERT_NEW = {
     "runs": "INSERT INTO runs BY NAME SELECT * FROM incoming ANTI JOIN runs USING (run_id)",
+    "arms": "INSERT INTO arms BY NAME SELECT * FROM incoming ANTI JOIN arms USING (run_id, arm_no)",
     "plan": "INSERT INTO plan BY NAME SELECT * FROM incoming ANTI JOIN plan USING (run_id, episode_id)",
     "questions": "INSERT INTO questions BY NAME SELECT * FROM incoming ANTI JOIN questions USING (question_key)",
     "rounds": "INSERT INTO rounds BY NAME SELECT * FROM incoming ANTI JOIN rounds USING (run_id, round, phase)",
@@ -129,6 +132,7 @@ class StoreWriter:
         planned: Sequence[tuple[int, EpisodeSpec]],
         items: Iterable[tuple[str, Item]],
         restricted: Collection[str] = (),
+        arms: Sequence[ArmRow] = (),
     ) -> None:
         """Store what a run asks for.
 
@@ -137,12 +141,14 @@ class StoreWriter:
             planned: every episode, with the place of its arm in the experiment.
             items: every question with its gold answer, and the name of its task.
             restricted: the names of tasks whose questions must not be published.
+            arms: what the arms of these episodes are.
         """
         episodes = {spec.episode_id: plan_row(run_id, arm_no, spec) for arm_no, spec in planned}
         questions = {item.key: question_row(task, item, task in restricted) for task, item in items}
         with self._transaction() as con:
             self._insert_new(con, "questions", list(questions.values()))
             self._insert_new(con, "plan", list(episodes.values()))
+            self._insert_new(con, "arms", [arm_row(run_id, arm) for arm in arms])
 
     def write(self, run_id: str, batch: Sequence[tuple[EpisodeSpec, EpisodeOutcome]]) -> int:
         """Store the attempts in ``batch`` that are not stored yet, each whole; return how many those were.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from oversight.digest import digest
 from oversight.question import Item
+from oversight.tasks.base import InputPath
 from oversight.tasks.rows import Row, only, read_rows
 from oversight.tasks.source import Download, FileTask, locate
 from oversight.tasks.traces import SOUND, TraceTask, problem_cluster, trace_item
@@ -77,6 +78,11 @@ class PRMBench(TraceTask):
     class Options(FileTask.Options):
         """Which solutions."""
 
+        path: InputPath | None = Field(
+            None,
+            description="your own copy: the file prmbench_preview.jsonl, or a folder that holds it at any depth, as a "
+            "clone or snapshot of the release does; without it, the file is downloaded once",
+        )
         classes: list[Kind] = Field([], description="only mistakes of these kinds; all if empty")
         originals: bool = Field(
             False,
@@ -94,7 +100,7 @@ class PRMBench(TraceTask):
         Raises:
             UsageError: there is no record of a kind.
         """
-        return only("classification", self.options.classes, read_rows(locate(self.options.path, _FILE)))
+        return only("classification", self.options.classes, read_rows(locate(self.options.path, _FILE, deep=True)))
 
     def items(self, seed: int) -> Iterator[Item]:
         """Yield the questions, each original solution once."""

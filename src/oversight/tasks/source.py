@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from platformdirs import user_cache_path
@@ -97,11 +98,18 @@ def data_folder() -> Path:
     return Path(named).expanduser() if named else user_cache_path("oversight", appauthor=False) / "data"
 
 
-def locate(path: Path | None, download: Download) -> Path:
-    """The file to read: ``path``, or in the folder ``path`` the published file's name, or else the download.
+def locate(path: Path | None, download: Download, *, deep: bool = False) -> Path:
+    """The file to read: ``path``, or the published file in the folder ``path``, or else the download.
+
+    In a folder it may lie at the top, or where it lies in its authors' repository, as in a clone.
+
+    Args:
+        path: the user's own copy.
+        download: the published file.
+        deep: search the folder's own folders, too, for a file whose name no other dataset's has.
 
     Raises:
-        UsageError: there is no such file, or it cannot be downloaded.
+        UsageError: there is no such file, there are several, or it cannot be downloaded.
     """
     if path is None:
         return fetch(download)
@@ -112,11 +120,19 @@ def locate(path: Path | None, download: Download) -> Path:
         )
     if not path.is_dir():
         return path
+    parts = unquote(urlsplit(download.url).path).split("/")
+    ends = ["/".join(parts[place:]) for place in range(len(parts) - 1, 0, -1)]
     name = Path(download.name).name
-    for inside in (path / name, path / download.name):
+    for inside in (path / known for known in (name, download.name, *ends)):
         if inside.is_file():
             return inside
-    raise UsageError(f"{path}: there is no file {name} in this folder; download it from {download.url}")
+    found = sorted(file for file in path.rglob(name) if file.is_file()) if deep else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{path}: holds several files {name}, {found[0]} and {found[1]}: name one with 'path:'")
+    below = " or the folders in it" if deep else ""
+    raise UsageError(f"{path}: there is no file {name} in this folder{below}; download it from {download.url}")
 
 
 def fetch(download: Download) -> Path:
