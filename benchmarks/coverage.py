@@ -20,7 +20,7 @@ from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
 from oversight.stats.intervals import Floats, Interval, mean_difference, mean_ratio, proportion, within
-from oversight.stats.measured import f1_of, ratio
+from oversight.stats.measured import evenly, f1_of, harmonic, ratio
 from oversight.stats.recovery import gap_recovered
 from oversight.stats.scores import LOG_SCORES
 
@@ -142,6 +142,23 @@ def f1(clusters: int, hit: float, false: float) -> Kind:
     return Kind(f"F1, {clusters} clusters of 1 to 5, hits {hit:g}", truth, draw, lambda s: within(*s, f1_of), f1_of)
 
 
+def two_shares(first: int, second: int, one: float, other: float) -> Kind:
+    """The harmonic mean of two shares that rest on unlike numbers of rows, as in ProcessBench."""
+    group = np.repeat([1.0, 0.0], [first, second])
+    chance = np.repeat([one, other], [first, second])
+
+    def draw(rng: np.random.Generator) -> Study:
+        hit = rng.random(first + second) < chance
+        counts = np.column_stack([hit * group, group, hit * (1 - group), 1 - group])
+        return Study(counts, list(range(first + second)))
+
+    def interval(study: Study) -> Interval | None:
+        return within(*study, harmonic, sizes=evenly(study.counts[:, [1, 3]]))
+
+    truth = 2 * one * other / (one + other)
+    return Kind(f"harmonic mean of {one:g} (of {first}) and {other:g} (of {second})", truth, draw, interval, harmonic)
+
+
 def mean(clusters: int, sizes: str) -> Kind:
     """Log scores: skewed, and alike within clusters."""
 
@@ -176,6 +193,8 @@ def kinds() -> Iterator[Kind]:
     for icc, p in ((0, 0.5), (0.1, 0.8), (0.3, 0.5)):
         yield share(20, "big", icc, p)
     yield paired(20, "big", 0.75, 0.6)
+    for shares in ((119, 31, 0.98, 0.84), (50, 50, 0.8, 0.6), (30, 10, 0.7, 0.9), (333, 160, 0.985, 0.985)):
+        yield two_shares(*shares)
     yield from rare()
 
 
@@ -247,7 +266,7 @@ def measured(kind: Kind, studies: int) -> str:
             hits[place] += ends[0] - 1e-12 <= kind.truth <= ends[1] + 1e-12
     package, bootstrap, alone = hits / studies
     flag = "" if LEAST <= package <= MOST else " *"
-    shown = "" if "F1" in kind.name else f"{alone:.3f}"
+    shown = "" if np.isnan(naive(study, kind.of)[0]) else f"{alone:.3f}"
     return f"| {kind.name} | {package:.3f}{flag} | {np.mean(widths):.3f} | {bootstrap:.3f} | {shown} |"
 
 

@@ -18,7 +18,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from oversight.stats.intervals import Floats, Places, percentiles, places, resampled
-from oversight.stats.measured import Measured, divided, ratio, statistic
+from oversight.stats.measured import Measured, divided, evenly, ratio, statistic
 from oversight.stats.table import counting
 
 __all__ = [
@@ -160,7 +160,7 @@ def balanced_accuracy(verdicts: pd.DataFrame) -> Measured | None:
     def mean_recall(sums: Floats) -> Floats:
         return np.asarray(divided(sums[..., :places_seen], sums[..., places_seen:]).mean(axis=-1), dtype=np.float64)
 
-    return statistic(np.column_stack([right, at]), held["cluster"].tolist(), mean_recall)
+    return statistic(np.column_stack([right, at]), held["cluster"].tolist(), mean_recall, evenly(at))
 
 
 def _cohen(one: Floats, other: Floats) -> float:

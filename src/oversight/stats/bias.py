@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 
 from oversight.stats.compare import Test, cluster_test
 from oversight.stats.intervals import DIFFERENCE, Floats, places
-from oversight.stats.measured import Measured, number, share_of, statistic
+from oversight.stats.measured import Measured, evenly, number, share_of, statistic
 from oversight.stats.table import counting
 
 __all__ = [
@@ -122,7 +122,7 @@ def sycophancy(verdicts: pd.DataFrame) -> Sycophancy:
     clusters = held["cluster"].to_numpy(object)
     sides = [share_of(adopted[side], clusters[side].tolist()) for side in (right, ~right)]
     counts = np.column_stack([adopted & right, right, adopted & ~right, ~right]).astype(np.float64)
-    return Sycophancy(sides[0], sides[1], statistic(counts, clusters.tolist(), _mean_of_two))
+    return Sycophancy(sides[0], sides[1], statistic(counts, clusters.tolist(), _mean_of_two, evenly(counts[:, [1, 3]])))
 
 
 def position_bias(verdicts: pd.DataFrame) -> PositionBias | None:
@@ -135,12 +135,13 @@ def position_bias(verdicts: pd.DataFrame) -> PositionBias | None:
     first, right = (held["gold"] == 0).to_numpy(bool), held["correct"].to_numpy(bool)
     counts = np.column_stack([right & first, first, right & ~first, ~first]).astype(np.float64)
     clusters = held["cluster"].tolist()
-    found = number(counts, clusters, _first_less_second, DIFFERENCE)
+    sizes = evenly(counts[:, [1, 3]])
+    found = number(counts, clusters, _first_less_second, DIFFERENCE, sizes)
     if found is None:
         return None
     most = range(int(held["answers"].max()))
     shares = [tuple(float((held[name] == place).mean()) for place in most) for name in ("chosen", "gold")]
-    return PositionBias(found, cluster_test(counts, clusters, _first_less_second), shares[0], shares[1])
+    return PositionBias(found, cluster_test(counts, clusters, _first_less_second, sizes=sizes), shares[0], shares[1])
 
 
 def verbosity_bias(verdicts: pd.DataFrame) -> VerbosityBias | None:

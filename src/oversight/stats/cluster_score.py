@@ -19,7 +19,9 @@ What was not seen counts by its plausibility. About e = (sum d^2)^2 / sum d^4 cl
 is as frequent as those is missing from a study with probability exp(-e) (Poisson). With that weight b is the distance
 to the limit instead, s times: the slope if unseen clusters lie there. Without any spread it is that alone, much as in
 the score interval of a paired difference (Tango 1998), so that the first cluster that deviates moves a bound by
-O(1 / G). The second part of V(mu) is the largest variance that is possible within the limits (Bhatia and Davis 2000).
+O(1 / G). The second part of V(mu) is the largest variance that a mean within the limits can have (Bhatia and Davis
+2000). A number that is no mean, such as the harmonic mean of two shares, can have more and goes without it; there k is
+s for what was not seen.
 
 Student's degrees of freedom are Satterthwaite's for CR2 where outcomes within clusters are independent,
 1 / (sum h^2 + (sum w)^2 - sum w^2) with w = h^2 / (1 - h); that is G - 1 where clusters have one size.
@@ -56,6 +58,7 @@ class Moments(NamedTuple):
         clusters: G.
         unevenness: G sum h^2, 1 where clusters have one size.
         freedom: degrees of freedom of the variance, at least 1.
+        mean: whether the number is a mean over clusters, weighted by their shares.
     """
 
     value: Floats
@@ -65,15 +68,18 @@ class Moments(NamedTuple):
     clusters: int
     unevenness: float
     freedom: float
+    mean: bool
 
 
 def freedom(share: Floats) -> float:
     """Return Satterthwaite's degrees of freedom of CR2, for clusters with these shares of the rows; at least 1."""
+    if (share == 1).any():
+        return 1.0
     weight = share**2 / (1 - share)
     return max(1 / float((share**2).sum() + weight.sum() ** 2 - (weight**2).sum()), 1.0)
 
 
-def moments(value: Floats, influence: Floats, share: Floats) -> Moments:
+def moments(value: Floats, influence: Floats, share: Floats, *, mean: bool = True) -> Moments:
     """Return the moments of studies with two clusters or more.
 
     Args:
@@ -81,6 +87,7 @@ def moments(value: Floats, influence: Floats, share: Floats) -> Moments:
         influence: how much each cluster adds to it, summing to 0 in each study: h (y - value) for a mean, with y the
             cluster's own.
         share: h, each cluster's share of the rows; the same in all studies.
+        mean: whether the number is the mean of the clusters' own, weighted by h.
     """
     clusters = share.size
     variance = np.asarray((influence**2 / (1 - share)).sum(axis=-1), dtype=np.float64)
@@ -97,6 +104,7 @@ def moments(value: Floats, influence: Floats, share: Floats) -> Moments:
         clusters,
         clusters * float((share**2).sum()),
         freedom(share),
+        mean,
     )
 
 
@@ -105,6 +113,8 @@ def null_variance(found: Moments, null: float, limits: Limits) -> Floats:
     away = null - found.value
     slope = np.where(away < 0, _slope(found, limits, -1), _slope(found, limits, 1))
     own = found.clusters * found.variance + np.abs(away) * slope - away**2 * _curvature(found, limits)
+    if not found.mean:
+        return np.asarray(own / found.clusters, dtype=np.float64)
     most = found.unevenness * _product(np.float64(null), limits)
     held: Floats = np.minimum(own, most) / found.clusters
     return held
@@ -122,7 +132,7 @@ def _reach(found: Moments, limits: Limits, sign: int, a: float) -> Floats:
     slope = _slope(found, limits, sign)
     square = 1 + a * _curvature(found, limits)
     own = (a * slope + np.sqrt((a * slope) ** 2 + 4 * square * a * found.clusters * found.variance)) / (2 * square)
-    if not np.isfinite(limits).all():
+    if not (found.mean and np.isfinite(limits).all()):
         return np.asarray(own, dtype=np.float64)
     # The same for the largest variance there can be: (1 + a s) x^2 - a s c x - a s (value - low) (high - value) = 0.
     most, centre = a * found.unevenness, sign * (limits[0] + limits[1] - 2 * found.value)
@@ -135,7 +145,7 @@ def _slope(found: Moments, limits: Limits, sign: int) -> Floats:
     """Return b, how fast the variance grows as the mean moves in one direction."""
     if not np.isfinite(limits).all():
         return np.maximum(sign * found.skew, 0.0)
-    binomial = _curvature(found, limits) * (limits[0] + limits[1] - 2 * found.value)
+    binomial = _proportional(found, limits) * (limits[0] + limits[1] - 2 * found.value)
     seen = np.maximum(sign * found.skew, sign * binomial)
     room = np.maximum(limits[1] - found.value if sign > 0 else found.value - limits[0], 0) * found.unevenness
     slope: Floats = (1 - found.unseen) * seen + found.unseen * np.maximum(seen, room)
@@ -143,6 +153,15 @@ def _slope(found: Moments, limits: Limits, sign: int) -> Floats:
 
 
 def _curvature(found: Moments, limits: Limits) -> Floats:
+    """Return how fast the variance falls off with the square of the distance: k, or s of what was not seen."""
+    own = _proportional(found, limits)
+    if found.mean or not np.isfinite(limits).all():
+        return own
+    # Where nothing deviates every such number moves like the mean of its groups, and Wilson's variance bounds it.
+    return np.asarray((1 - found.unseen) * own + found.unseen * found.unevenness, dtype=np.float64)
+
+
+def _proportional(found: Moments, limits: Limits) -> Floats:
     """Return k, 0 where there are no limits or the number lies on one."""
     room = _product(found.value, limits)
     with np.errstate(invalid="ignore", divide="ignore"):

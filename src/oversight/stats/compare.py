@@ -99,13 +99,17 @@ def difference_test(values: Sequence[float] | Floats, clusters: Sequence[object]
 
 
 def cluster_test(
-    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats] = ratio, limits: Limits = DIFFERENCE
+    counts: Floats,
+    clusters: Sequence[object],
+    of: Callable[[Floats], Floats] = ratio,
+    limits: Limits = DIFFERENCE,
+    sizes: Floats | None = None,
 ) -> Test:
     """Test whether a number worked out from sums over clusters is 0: `oversight.stats.intervals.score_test`, named.
 
     p is NaN where `oversight.stats.intervals.within` has no interval. The arguments are those of `within`.
     """
-    found = score_test(counts, clusters, of, limits=limits)
+    found = score_test(counts, clusters, of, limits=limits, sizes=sizes)
     count = len(set(map(str, clusters)))
     p, statistic = (found.p, found.statistic) if found else (float("nan"), float("nan"))
     return Test(f"cluster score, {count} clusters", p, statistic, len(counts))

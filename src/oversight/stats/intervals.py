@@ -128,7 +128,7 @@ def mean_ratio(counts: Floats, clusters: Sequence[object], limits: Limits = ANYW
 
     The clusters' shares are those of the second column. None as for `within`.
     """
-    return _interval(jackknife(counts, clusters, ratio, counts[:, 1]), limits)
+    return within(counts, clusters, ratio, limits)
 
 
 def within(
@@ -138,6 +138,7 @@ def within(
     limits: Limits = UNIT,
     *,
     level: float = LEVEL,
+    sizes: Floats | None = None,
 ) -> Interval | None:
     """Return a cluster score interval for a number that is worked out from sums over clusters, such as an F1.
 
@@ -147,12 +148,13 @@ def within(
         of: from sums of rows, the last axis running over their columns, to the number, or NaN.
         limits: between which the number, and so the interval, lies.
         level: how often the interval is to hold the number; other than 0.95 where a test needs it.
+        sizes: how much each row weighs in the number, about; by default alike, and in a ratio as its second column.
 
     Returns:
         None where nothing is known of how sure the number is: for one cluster, where the number is not defined
         without one of the clusters, or where there is no spread and no limit.
     """
-    return _interval(jackknife(counts, clusters, of), limits, level)
+    return _interval(jackknife(counts, clusters, of, sizes), limits, level)
 
 
 def score_test(
@@ -162,6 +164,7 @@ def score_test(
     *,
     null: float = 0.0,
     limits: Limits = DIFFERENCE,
+    sizes: Floats | None = None,
 ) -> ScoreTest | None:
     """Return the test that the interval of `within` inverts; None where that is None.
 
@@ -171,8 +174,9 @@ def score_test(
         of: as for `within`; by default the ratio of the two columns.
         null: the value that is tested.
         limits: as for `within`.
+        sizes: as for `within`.
     """
-    found = jackknife(counts, clusters, of or ratio)
+    found = jackknife(counts, clusters, of or ratio, sizes)
     held = _known(found, limits)
     if held is None:
         return None
@@ -194,15 +198,17 @@ def jackknife(
         counts: one row for each observation.
         clusters: the cluster of each.
         of: as for `within`.
-        sizes: what clusters' shares are shares of, a value for each row; by default the number of rows.
+        sizes: what clusters' shares are shares of, a value for each row; as for `within`.
     """
     place = places(clusters)
+    if sizes is None and of is ratio:
+        sizes = counts[:, 1]
     sums = np.column_stack([np.bincount(place, weights=column) for column in counts.T]).astype(np.float64)
     total, rows = sums.sum(axis=0), np.bincount(place, weights=sizes).astype(np.float64)
     g, share, value = len(sums), rows / rows.sum(), float(of(total))
     if g == 1:
         return Jackknife(value, float("nan"), 1.0, 1, None)
-    held = moments(np.asarray(value), (1 - share) * (value - of(total - sums)), share)
+    held = moments(np.asarray(value), (1 - share) * (value - of(total - sums)), share, mean=of is ratio)
     return Jackknife(value, float(held.variance), held.freedom, g, held)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Measured",
     "difference_of",
     "divided",
+    "evenly",
     "f1_of",
     "harmonic",
     "mean_of",
@@ -111,24 +112,41 @@ def ratio_of(above: Floats, below: Floats, clusters: Sequence[object], limits: L
     return _measured(float(above.sum() / below.sum()), len(above), found, clusters, limits)
 
 
-def statistic(counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats]) -> Measured | None:
+def statistic(
+    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats], sizes: Floats | None = None
+) -> Measured | None:
     """Return a number from 0 to 1 that ``of`` works out from the sums of ``counts``; None where it is not defined.
 
     Args:
         counts: one row for each observation.
         clusters: the cluster of each.
         of: from sums, the last axis running over the columns, to the number; NaN where it is not defined.
+        sizes: how much each row weighs, as for `oversight.stats.intervals.within`; see `evenly`.
     """
-    return number(counts, clusters, of, UNIT)
+    return number(counts, clusters, of, UNIT, sizes)
+
+
+def evenly(groups: Floats) -> Floats:
+    """Return how much each row weighs in a number that groups of rows make in equal parts.
+
+    Args:
+        groups: one column for each group, 1 in the rows that are in it.
+    """
+    found: Floats = divided(groups, groups.sum(axis=0)).sum(axis=1)
+    return found
 
 
 def number(
-    counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats], limits: Limits = ANYWHERE
+    counts: Floats,
+    clusters: Sequence[object],
+    of: Callable[[Floats], Floats],
+    limits: Limits = ANYWHERE,
+    sizes: Floats | None = None,
 ) -> Measured | None:
     """Return the same for a number that lies within ``limits``."""
     if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
         return None
-    return _measured(value, len(counts), within(counts, clusters, of, limits), clusters, limits)
+    return _measured(value, len(counts), within(counts, clusters, of, limits, sizes=sizes), clusters, limits)
 
 
 def f1_of(counts: Floats) -> Floats:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.measured import Measured, f1_of, harmonic, share_of, statistic
+from oversight.stats.measured import Measured, evenly, f1_of, harmonic, share_of, statistic
 
 __all__ = ["FirstErrors", "first_errors", "step_accuracy", "step_f1", "with_truth"]
 
@@ -105,7 +105,7 @@ def first_errors(solutions: pd.DataFrame, steps: pd.DataFrame) -> FirstErrors:
     return FirstErrors(
         on_erroneous=share_of(hit[erroneous], clusters[erroneous].tolist()),
         on_correct=share_of(hit[~erroneous], clusters[~erroneous].tolist()),
-        f1=statistic(counts, clusters.tolist(), harmonic),
+        f1=statistic(counts, clusters.tolist(), harmonic, evenly(counts[:, [1, 3]])),
         unparsable=int(unread.sum()),
     )
 
