@@ -24,6 +24,8 @@ from oversight.testing.loopback import LoopbackServer, Reply
 
 from .test_api import EPISODES, lay_out
 
+pytestmark = pytest.mark.long
+
 ALL = sum(EPISODES.values())
 JUDGE = "openai/gpt-4.1-nano"
 
@@ -212,3 +214,20 @@ def test_a_ladder_is_replayed_from_stored_replies(
     other = prompt(tmp_path, "Who knows?", "c.j2")
     done, _ = judged((copy, run_id), server, other, replay=store)
     assert (done.driven.judged, len(server.bodies)) == (0, asked)
+
+
+def test_the_command_takes_several_prompts_and_prints_the_ladder(
+    run: tuple[Path, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    store, run_id = run
+    prompt(tmp_path, "Which?", "a.j2")
+    prompt(tmp_path, "Doubt.", "b.j2")
+    asked = ("--judge", JUDGE, "--set", f"api_base={server.api_base}", "--store", store)
+    ran = here("rejudge", run_id, *asked, "--prompt", tmp_path / "a.j2", "--prompt", tmp_path / "b.j2")
+    assert ran.code == 0, ran
+    assert f"{2 * ALL} judgements by {JUDGE}" in ran.err
+    assert "a.j2" in ran.out
+    assert "McNemar, exact" in ran.out
+    # What a report says of the same judge tells the prompts apart.
+    again = here("rejudge", run_id, *asked, "--format", "json")
+    assert {row["asked"] for row in again.rows} == {"a.j2", "b.j2", ""}

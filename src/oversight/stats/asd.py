@@ -40,7 +40,7 @@ class ScoreDifference(NamedTuple):
 
     Attributes:
         difference: its mean over questions; ``n`` counts those argued from both sides. None without any.
-        left_out: questions that nobody argued for the right answer of, or nobody for a wrong one.
+        left_out: questions that were argued from one side only.
     """
 
     difference: Measured | None
