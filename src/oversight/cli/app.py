@@ -189,8 +189,18 @@ def report(
     if ratings:
         print_ratings(rated(open_store(store), runs or (), by=columns or ()), form)
         return
-    asked = {"unit": unit, "over": factors, "baseline": baseline, "ceiling": ceiling, "margin": margin}
-    print_runs(open_store(store), runs or (), form, by=columns, measures=measures, **asked)
+    print_runs(
+        open_store(store),
+        runs or (),
+        form,
+        measures=measures,
+        by=columns,
+        unit=unit,
+        over=factors,
+        baseline=baseline,
+        ceiling=ceiling,
+        margin=margin,
+    )
 
 
 @app.command()

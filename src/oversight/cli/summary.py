@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from oversight.cli.judging import print_people
 from oversight.cli.optimised import print_optimised
@@ -18,7 +18,7 @@ from oversight.reports.measured import measured
 from oversight.reports.optimised import optimised
 from oversight.reports.process import process
 from oversight.reports.rejudged import rejudged_by_people
-from oversight.reports.report import report
+from oversight.reports.report import ReportChoices, report
 from oversight.reports.rounds import accuracies, rounds
 from oversight.store import Store
 
@@ -43,7 +43,7 @@ def print_runs(
     form: Format = Format.TABLE,
     *,
     measures: bool = False,
-    **asked: Any,
+    **asked: Unpack[ReportChoices],
 ) -> None:
     """Print the report on some runs, by default all; for people who chose no columns, all that goes with it.
 

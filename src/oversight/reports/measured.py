@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from math import isnan
-from typing import Any
+from typing import Unpack
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from oversight.reports.references import Matched, References, arms_of
-from oversight.reports.report import report_settings
+from oversight.reports.report import ReportChoices, report_settings
 from oversight.reports.same_names import protocol_labels
 from oversight.reports.verdicts import verdicts
 from oversight.stats import agreement, asd, bias, calibration, recovery, scores
@@ -91,7 +91,7 @@ class MeasuresRow(BaseModel):
     cost_unit: str | None
 
 
-def measured(store: Store, runs: Sequence[str] = (), **asked: Any) -> list[MeasuresRow]:
+def measured(store: Store, runs: Sequence[str] = (), **asked: Unpack[ReportChoices]) -> list[MeasuresRow]:
     """Return the measures of the rows of a report on some runs, by default all; rows without a verdict are left out.
 
     What a row is compared with is alike in all but the protocol (`oversight.reports.references`): the baseline for

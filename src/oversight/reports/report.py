@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,20 @@ from oversight.stats.intervals import Interval, proportion
 from oversight.stats.table import only_choices
 from oversight.store import Store
 
-__all__ = ["COLUMNS", "HonestPart", "ReportRow", "Unit", "report", "report_settings"]
+__all__ = ["COLUMNS", "HonestPart", "ReportChoices", "ReportRow", "Unit", "report", "report_settings"]
 
 _CONSTANT = ("arm", "task", "protocol", "options", "judge", "strong")
+
+
+class ReportChoices(TypedDict, total=False):
+    """Settings of `oversight.experiment.file.ReportSettings` in place of an experiment's; None leaves one to it."""
+
+    by: Sequence[str] | None
+    unit: Unit | None
+    over: Sequence[str] | None
+    baseline: str | None
+    ceiling: str | None
+    margin: float | None
 
 
 class _Run(NamedTuple):
@@ -39,7 +50,9 @@ class _Run(NamedTuple):
     references: References
 
 
-def report(store: Store, runs: Sequence[str] = (), *, detail: bool = False, **asked: Any) -> list[ReportRow]:
+def report(
+    store: Store, runs: Sequence[str] = (), *, detail: bool = False, **asked: Unpack[ReportChoices]
+) -> list[ReportRow]:
     """Return the rows of a report on some runs, by default all; each run as its experiment asks unless told otherwise.
 
     Args:
@@ -47,8 +60,7 @@ def report(store: Store, runs: Sequence[str] = (), *, detail: bool = False, **as
         runs: by id.
         detail: split the rows further by the columns the experiment names for that; a run whose experiment names
             none has no rows then.
-        **asked: settings of `oversight.experiment.file.ReportSettings` that take the place of the experiment's:
-            ``by``, ``unit``, ``over``, ``baseline``, ``ceiling``, ``margin``. None leaves it to the experiment.
+        **asked: what is to be reported otherwise than the experiments say; see `ReportChoices`.
 
     Raises:
         UsageError: there is no such run, column or arm, or the store has no run.
@@ -66,14 +78,14 @@ def report(store: Store, runs: Sequence[str] = (), *, detail: bool = False, **as
     return found
 
 
-def report_settings(experiment: dict[str, Any], **asked: Any) -> ReportSettings:
+def report_settings(experiment: dict[str, Any], **asked: Unpack[ReportChoices]) -> ReportSettings:
     """Return how a run is to be reported: as asked, else as its experiment says.
 
     Raises:
         UsageError: there is no such column or factor, or the margin is none.
     """
-    for name, known in (("by", COLUMNS), ("over", FACTORS)):
-        for column in asked.get(name) or ():
+    for name, names, known in (("by", asked.get("by"), COLUMNS), ("over", asked.get("over"), FACTORS)):
+        for column in names or ():
             if column not in known:
                 message = f"--{name} {column}: no such column{nearest(column, known)}; columns: {', '.join(known)}"
                 raise UsageError(message)
