@@ -171,6 +171,7 @@ def _run(folder: Path, text: str) -> Store:
     return open_store(folder / "store")
 
 
+@pytest.mark.long
 def test_a_grid_over_judges_and_arms_named_for_them_find_their_own_baseline(tmp_path: Path) -> None:
     grid = """
 protocols: [direct, {consultancy: {rounds: 1}}]

@@ -86,7 +86,7 @@ def test_judges_who_always_say_the_same_have_no_kappa_but_agree() -> None:
         assert (found.beyond_chance, found.raw.value) == (None, 1.0)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_judge_alone_agrees_with_nobody() -> None:
     alone = pd.DataFrame({"x": [0.0, 1.0, 1.0]})
     assert (fleiss(alone, "abc"), krippendorff_alpha(alone, "abc")) == (None, None)

@@ -247,7 +247,7 @@ def test_the_chi_square_of_michael_and_others_depends_on_the_correction() -> Non
     assert without.n == 250
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("n", [0, 1, 8])
 def test_arms_that_are_right_on_everything_leave_nothing_to_test(n: int) -> None:
     every = arm(*[True] * max(n, 1)).iloc[:n]

@@ -14,8 +14,7 @@ from typing import Literal, NamedTuple
 import krippendorff
 import numpy as np
 import pandas as pd
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.inter_rater import fleiss_kappa
+from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from oversight.stats.intervals import Floats, Places, percentiles, places, resampled
 from oversight.stats.measured import Measured, divided, evenly, ratio, statistic
@@ -166,7 +165,10 @@ def balanced_accuracy(verdicts: pd.DataFrame) -> Measured | None:
 def _cohen(one: Floats, other: Floats) -> float:
     if len(set(one) | set(other)) < 2:  # noqa: PLR2004 - one answer only
         return float("nan")
-    return float(cohen_kappa_score(one, other))
+    known, codes = np.unique(np.concatenate([one, other]), return_inverse=True)
+    table = np.zeros((len(known), len(known)))
+    np.add.at(table, tuple(codes.reshape(2, -1)), 1)
+    return float(cohens_kappa(table, return_results=False))
 
 
 def _fleiss(codes: Places, categories: int) -> float:
