@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
         ("run {experiment} --address nowhere", ("--address nowhere", "HOST:PORT")),
         ("run {experiment} --address 127.0.0.1:1", ("--address 127.0.0.1:1", "no Ray cluster")),
         ("plan {experiment} --set limit", ("--set limit", "key=value")),
-        ("report --by arn", ("--by arn", "did you mean 'arm'?")),
+        ("report --by arn", ("--by: ", "'arn'", "did you mean 'arm'?")),
         ("report --by honest,", ("--by",)),
         ("report --run seen", ("no run 'seen'",)),
         ("report --unit clusters", ("unit", "cluster")),

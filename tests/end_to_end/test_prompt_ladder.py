@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from oversight.reports.ladder import LadderRow, ladder
 from oversight.store import open_store
 from oversight.testing.loopback import LoopbackServer, Reply
 
-from .test_api import EPISODES, lay_out
+from .test_api import EPISODES
 
 pytestmark = pytest.mark.long
 
@@ -36,22 +36,6 @@ def answer(body: Mapping[str, Any]) -> Reply | str:
         p = 0.2 if "Doubt" in str(body["messages"]) else 0.9
         return Reply("A", first_token={"A": p, "B": 1 - p})
     return f"So I say: {len(str(body['messages']))}."
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
-    monkeypatch.setenv("OPENAI_API_KEY", "not-a-secret")
-    with LoopbackServer(answer) as server:
-        yield server
-
-
-@pytest.fixture
-def run(tmp_path: Path, server: LoopbackServer) -> tuple[Path, str]:
-    """A store, and the id of the run in it."""
-    store = tmp_path / "store"
-    assert here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store).code == 0
-    server.received.clear()
-    return store, rows(store, "SELECT run_id FROM runs")[0]["run_id"]
 
 
 def prompt(folder: Path, text: str, name: str = "words.j2") -> JudgePrompt:

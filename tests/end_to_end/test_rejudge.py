@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from engine.staging import rows
 
 from oversight.testing.loopback import Fault, LoopbackServer, Reply
 
-from .test_api import EPISODES, lay_out
+from .test_api import EPISODES
 
 ALL = sum(EPISODES.values())
 
@@ -24,22 +24,6 @@ def answer(body: Mapping[str, Any]) -> Reply | str:
         p = {"gpt-4o-mini": 0.9, "gpt-4.1-nano": 0.2}[body["model"]]
         return Reply("A", first_token={"A": p, "B": 1 - p})
     return f"In view of {hashlib.sha256(str(body['messages']).encode()).hexdigest()}, I still say so."
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
-    monkeypatch.setenv("OPENAI_API_KEY", "not-a-secret")
-    with LoopbackServer(answer) as server:
-        yield server
-
-
-@pytest.fixture
-def run(tmp_path: Path, server: LoopbackServer) -> tuple[Path, str]:
-    """A store, and the id of the run in it."""
-    store = tmp_path / "store"
-    assert here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store).code == 0
-    server.received.clear()
-    return store, rows(store, "SELECT run_id FROM runs")[0]["run_id"]
 
 
 def rejudge(run: tuple[Path, str], server: LoopbackServer, *options: object, judge: str = "gpt-4.1-nano") -> Any:
@@ -127,7 +111,7 @@ def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, serv
     """A peer's truncations fell on one side in 27 cases of 32, and its filter made that a result."""
     server.responder = truncating
     store, failing = tmp_path / "store", ("--set", "models.strong.truncated=fail")
-    ran = here("run", lay_out(tmp_path, server), *failing, "--engine", "local", "--store", store)
+    ran = here("run"(tmp_path, server), *failing, "--engine", "local", "--store", store)
     assert ran.code == 1
     found = rows(store, "SELECT arm, failure, side, calls, attempts_failed FROM faults ORDER BY ALL")
     assert {row["failure"] for row in found} == {"truncated"}
@@ -146,7 +130,7 @@ def test_texts_that_were_kept_although_they_were_cut_off_are_reported_by_side(
 ) -> None:
     server.responder = truncating
     store = tmp_path / "store"
-    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store)
+    ran = here("run"(tmp_path, server), "--engine", "local", "--store", store)
     assert ran.code == 0, ran
     found = rows(store, "SELECT arm, side, messages, episodes FROM truncations ORDER BY arm, side")
     # In every debate, and in every other consultancy, a seat argues for B, which is right for half of the questions.

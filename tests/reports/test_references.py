@@ -124,7 +124,29 @@ def test_people_who_saw_each_question_once_are_compared_when_they_stand_for_othe
     ]
     store, _ = brought(tmp_path, *lines)
     assert _by(report(store))["debate",].difference is None
-    assert _by(report(store, over=["question", "judge"]))["debate",].difference == 0.5
+    row = _by(report(store, over=["question", "judge"]))["debate",]
+    assert (row.difference, row.difference_low) == (0.5, None)
+    assert any("cannot generalise over judge" in note for note in row.notes), "one person says nothing of others"
+
+
+def test_a_margin_is_tested_by_what_the_interval_generalises_over(tmp_path: Path) -> None:
+    """Judges who differ by a half leave open whether protocols are equivalent, however many questions they share."""
+    store, _ = brought(tmp_path, *_lines())
+    fixed, crossed = (
+        _by(report(store, margin=0.4, over=over))["debate",] for over in (["question"], ["question", "judge"])
+    )
+    assert fixed.equivalence_p is not None
+    assert crossed.equivalence_p is not None
+    assert fixed.equivalence_p < 0.05 < crossed.equivalence_p
+    assert fixed == _by(report(store, margin=0.4))["debate",], "questions are what reports generalise over anyway"
+    assert (crossed.difference_low or 0) < -0.4
+    assert crossed.over == ("question", "judge")
+
+
+def test_whole_clusters_are_not_generalised_over_judges(tmp_path: Path) -> None:
+    store, _ = brought(tmp_path, *_lines())
+    said = here("report", "--store", store.directory, "--unit", "cluster", "--over", "question,judge").complaint()
+    assert said == "--over: with unit cluster whole clusters of questions are counted; take unit episode"
 
 
 def test_in_a_crossover_each_question_finds_the_other_half_of_the_people(tmp_path: Path) -> None:
@@ -138,6 +160,8 @@ def test_in_a_crossover_each_question_finds_the_other_half_of_the_people(tmp_pat
     store, _ = brought(tmp_path, *lines)
     row = _by(report(store, over=["question", "judge"]))["debate",]
     assert (row.difference, row.difference_n) == (0.5, _QUESTIONS)
+    # Every question has one judge of either kind, and who the one is tells who the other is: two levels in all.
+    assert row.difference_interval == "crossed jackknife t, 2 judge"
     assert _by(report(store))["debate",].no_difference == "no baseline has its judge, models, seed and questions"
 
 

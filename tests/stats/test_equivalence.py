@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats.weightstats import DescrStatsW
 
 from oversight.stats.compare import difference_test
-from oversight.stats.equivalence import Equivalence, equivalence
+from oversight.stats.equivalence import Equivalence, crossed_equivalence, equivalence
 from oversight.stats.intervals import Floats, mean_difference
 
 
@@ -90,3 +90,21 @@ def test_no_discordant_question_is_no_evidence_of_a_difference() -> None:
     found = difference_test(np.zeros(50), range(50))
     assert (found.p, found.n, found.test) == (1.0, 50, "paired cluster score, 50 clusters")
     assert np.isnan(difference_test([0.0, 1.0], ["a", "a"]).p)
+
+
+@pytest.mark.parametrize("margin", [0.1, 0.3, 0.6])
+def test_under_crossed_effects_too_p_is_small_exactly_where_the_90_percent_interval_lies_within(margin: float) -> None:
+    rng = np.random.default_rng(3)
+    questions, judges = np.tile(np.arange(40), 5), np.repeat(np.arange(5), 40)
+    seen = set()
+    for _ in range(15):
+        lean = rng.normal(0, 0.15, 5)[judges]
+        values = (rng.random(200) < 0.7 + lean).astype(float) - (rng.random(200) < 0.7)
+        found = known(crossed_equivalence(values, {"question": questions.tolist(), "judge": judges.tolist()}, margin))
+        within = found.low > -margin and found.high < margin
+        assert (found.p < 0.05, found.p_noninferior < 0.05) == (within, found.low > -margin)
+        # Judges are few: the questions alone would leave much less open.
+        alone = known(equivalence(values, questions.tolist(), margin))
+        assert found.p > alone.p or found.p > 0.4
+        seen.add(within)
+    assert seen == {0.1: {False}, 0.3: {True, False}, 0.6: {True}}[margin]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from oversight.cli.output import Format, out, plain, print_frame
+from oversight.cli.output import Format, out, plain, print_frame, ranged
 from oversight.errors import UsageError
 from oversight.reports.ladder import Flips, LadderRow
 from oversight.reports.rejudged import RejudgedRow
@@ -71,7 +71,7 @@ def print_ladder(rows: Sequence[LadderRow], form: Format) -> None:
             row.arm,
             row.prompt or "as stored",
             str(row.n),
-            _ranged(row.accuracy, row.low, row.high, ".3f"),
+            ranged(row.accuracy, row.low, row.high),
             *_flip_cells(row.to_first_judge),
             *_flip_cells(row.to_first_prompt),
             str(row.n_failed),
@@ -100,16 +100,10 @@ def _flip_cells(flips: Flips | None) -> list[str]:
     if flips is None:
         return ["", "", ""]
     return [
-        _ranged(flips.difference, flips.low, flips.high, "+.3f"),
+        ranged(flips.difference, flips.low, flips.high, "+.3f"),
         f"+{flips.wrong_to_right} -{flips.right_to_wrong}",
         "" if flips.p_holm is None else f"{flips.p_holm:.3g}",
     ]
-
-
-def _ranged(value: float | None, low: float | None, high: float | None, form: str) -> str:
-    if value is None:
-        return ""
-    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def print_people(rows: Sequence[RejudgedRow]) -> None:
@@ -149,9 +143,9 @@ def _cells(row: RejudgedRow) -> list[str]:
         row.arm,
         row.judge,
         str(row.n),
-        _ranged(row.accuracy, row.low, row.high, ".3f"),
+        ranged(row.accuracy, row.low, row.high),
         "" if row.first_accuracy is None else f"{row.first_accuracy:.3f}",
-        _ranged(row.difference, row.difference_low, row.difference_high, "+.3f"),
+        ranged(row.difference, row.difference_low, row.difference_high, "+.3f"),
         "" if row.agreement is None else f"{row.agreement:.3f}",
         str(row.n_failed),
         "" if row.people else "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",

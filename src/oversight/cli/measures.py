@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from oversight.cli.output import Format, out, plain, print_frame
+from oversight.experiment.file import FACTORS
 from oversight.reports.measured import MeasuresRow
+from oversight.stats.crossed import generalises_to
 from oversight.stats.measured import Measured
 
-__all__ = ["print_measures"]
+__all__ = ["generality", "print_measures"]
 
 _NAMES = {
     "n": "verdicts that count",
@@ -68,6 +70,7 @@ def print_measures(rows: Sequence[MeasuresRow]) -> None:
         found = [getattr(row, name) for row in groups for name in _NAMES]
         methods = sorted({each.interval for each in found if isinstance(each, Measured)})
         out.print(plain(f"Intervals: {'; '.join(methods)}."))
+        out.print(plain(generality()))
 
 
 def _shown(value: Measured | float | str | None) -> str:
@@ -78,3 +81,14 @@ def _shown(value: Measured | float | str | None) -> str:
     if isinstance(value, int):
         return f"{value:,}" if value else ""
     return "" if value is None else f"{value:.3f}"
+
+
+_FACTORS = {"strong": "model"}
+"""What a factor is called, where not by its column."""
+
+
+def generality(over: Sequence[str] = ()) -> str:
+    """Say what the intervals of a table generalise to; ``over`` are the factors that are crossed random effects."""
+    fixed = [name for name in FACTORS if name not in (over or ("question",))]
+    told = generalises_to(*([_FACTORS.get(name, name) for name in names] for names in (over or ("question",), fixed)))
+    return f"They generalise {told}{', as crossed random effects' if over else ''}."

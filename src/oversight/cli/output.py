@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Format", "err", "out", "plain", "print_frame"]
+__all__ = ["Format", "err", "out", "plain", "print_frame", "ranged"]
 
 _PIPE_WIDTH = 160
 
@@ -45,6 +45,13 @@ class Format(StrEnum):
 def plain(value: object) -> Text:
     """A value as text that cannot steer the terminal: control and direction characters become visible marks."""
     return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", "" if value is None else str(value)))
+
+
+def ranged(value: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
+    """A number with its interval, as tables have it: nothing where there is none, alone where it has no interval."""
+    if value is None:
+        return ""
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def print_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, title: str = "") -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from oversight.cli.output import Format, err, out, plain, print_frame
-from oversight.digest import digest
-from oversight.experiment.arm import Arm
+from oversight.engine.logbook import arm_row
 from oversight.experiment.estimate import Estimate, estimate
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan, PlannedEpisode
 from oversight.iterate.rounds import method_of
 from oversight.stats.planning import TARGET, Design, detectable
+from oversight.store import ArmRow
 
 __all__ = ["power_lines", "print_iterated", "print_plan"]
 
@@ -48,8 +48,7 @@ def power_lines(plan: Plan) -> list[str]:
     """
     counts = _counting(plan)
     lines = []
-    for at, arm in enumerate(plan.arms):
-        alone = None if _is_baseline(plan, arm) else _baseline(plan, arm)
+    for at, (arm, alone) in enumerate(zip(plan.arms, _baselines(plan), strict=True)):
         shared = [] if alone is None else [key for key in counts[at] if key in counts[alone]]
         if alone is None or not shared:
             continue
@@ -73,22 +72,19 @@ def power_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _baseline(plan: Plan, arm: Arm) -> int | None:
-    """The place of the first baseline that is alike."""
-    for at, other in enumerate(plan.arms):
-        roles = arm.cast.keys() & other.cast.keys()
-        alike = all(_identities(arm, role) == _identities(other, role) for role in roles)
-        if alike and _is_baseline(plan, other) and arm.task == other.task:
-            return at
-    return None
+def _baselines(plan: Plan) -> list[int | None]:
+    """For each arm, the place of the first baseline that is alike; None for baselines themselves."""
+    rows = [arm_row(at, arm) for at, arm in enumerate(plan.arms)]
+    known = [row for row in rows if (row.baseline if plan.baseline is None else plan.baseline in row.names)]
+    found: list[int | None] = []
+    for row in rows:
+        same = [other.arm_no for other in known if other.alike(row.models) and _task(plan, other) == _task(plan, row)]
+        found.append(None if row in known or not same else same[0])
+    return found
 
 
-def _is_baseline(plan: Plan, arm: Arm) -> bool:
-    return arm.protocol.create().baseline if plan.baseline is None else plan.baseline in arm.names
-
-
-def _identities(arm: Arm, role: str) -> list[str]:
-    return sorted(digest(binding.identity) for binding in arm.cast[role])
+def _task(plan: Plan, row: ArmRow) -> str:
+    return plan.arms[row.arm_no].task
 
 
 def _counting(plan: Plan) -> dict[int, Counter[str]]:

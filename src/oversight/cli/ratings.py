@@ -25,7 +25,9 @@ def print_ratings(rows: Sequence[RatingRow], form: Format) -> None:
         return
     sided = any(row.side for row in rows)
     columns = ["run", *groups, "player", *(["argues for"] if sided else []), "games", "rating [95 %]"]
-    print_frame(columns, [_cells(row, groups, sided) for row in rows if row.player], form, _TITLE)
+    rated = [_cells(row, groups, sided) for row in rows if row.player]
+    if rated or form is not Format.TABLE:
+        print_frame(columns, rated, form, _TITLE)
     if form is Format.TABLE:
         for note in _notes(rows):
             out.print(plain(note))

@@ -12,13 +12,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from oversight.cli.measures import print_measures
-from oversight.cli.output import Format, out, plain, print_frame
-from oversight.experiment.file import FACTORS
+from oversight.cli.measures import generality, print_measures
+from oversight.cli.output import Format, out, plain, print_frame, ranged
 from oversight.reports.faults import Fault, Truncation
 from oversight.reports.measured import MeasuresRow
 from oversight.reports.report import ReportRow
-from oversight.stats.crossed import generalises_to
 
 __all__ = ["print_faults", "print_report", "print_truncations"]
 
@@ -118,7 +116,7 @@ def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
     known = {
         **row.group,
         "n": str(row.n),
-        "accuracy [95 %]": _ranged(row.accuracy, row.low, row.high),
+        "accuracy [95 %]": ranged(row.accuracy, row.low, row.high),
         _FAILED: "" if row.failures_wrong is None else f"{row.failures_wrong:.3f}..{row.failures_right:.3f}",
         "Brier": _number(row.brier),
         "log score": _number(row.log_score),
@@ -136,7 +134,7 @@ def _cells(row: ReportRow, columns: Sequence[str]) -> list[str]:
         "cached": "" if row.cached_share is None else f"{row.cached_share:.0%}",
         "cost": "unknown" if row.cost_usd is None else f"${row.cost_usd:,.2f}",
     }
-    difference = _ranged(row.difference, row.difference_low, row.difference_high, "+.3f")
+    difference = ranged(row.difference, row.difference_low, row.difference_high, "+.3f")
     return [difference if column.startswith("vs ") else known.get(column, "") for column in columns]
 
 
@@ -157,7 +155,7 @@ def _print_table(run: str, rows: list[ReportRow]) -> None:
 
 def _notes(rows: Sequence[ReportRow]) -> list[str]:
     """What the numbers rest on."""
-    notes = [f"Intervals: {_by_row(rows, 'interval') or 'none yet'}.", _generality(rows[0])]
+    notes = [f"Intervals: {_by_row(rows, 'interval') or 'none yet'}.", generality(rows[0].over)]
     if any(row.unit == "cluster" for row in rows):
         notes.append("n counts clusters: one is right only if each of its episodes with the same honest seat is.")
     notes += _difference_notes(rows)
@@ -176,17 +174,6 @@ def _notes(rows: Sequence[ReportRow]) -> list[str]:
     if rows[0].imported:
         notes.append(f"Imported: {rows[0].imported}.")
     return notes
-
-
-_FACTORS = {"strong": "model"}
-"""What a factor is called, where not by its column."""
-
-
-def _generality(row: ReportRow) -> str:
-    """What the intervals of a table generalise to."""
-    over, fixed = row.over or ("question",), [name for name in FACTORS if name not in (row.over or ("question",))]
-    told = generalises_to(*([_FACTORS.get(name, name) for name in names] for names in (over, fixed)))
-    return f"They generalise {told}{', as crossed random effects' if row.over else ''}."
 
 
 def _difference_notes(rows: Sequence[ReportRow]) -> list[str]:
@@ -236,12 +223,6 @@ def _sides(row: ReportRow) -> str:
 
 def _name(row: ReportRow) -> str:
     return "/".join(row.group.values())
-
-
-def _ranged(value: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
-    if value is None:
-        return ""
-    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def _p(value: float | None) -> str:

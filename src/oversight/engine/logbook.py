@@ -14,7 +14,7 @@ from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
 from oversight.store import ArmRow, RunRow, StoreWriter
 
-__all__ = ["add_plan", "begin", "ended", "recorded"]
+__all__ = ["add_plan", "arm_row", "begin", "ended", "recorded"]
 
 
 def begin(writer: StoreWriter, experiment: Experiment, run_id: str, plugins: Mapping[str, str]) -> None:
@@ -39,11 +39,12 @@ def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
         [(first_arm + planned.arm, planned.spec) for planned in plan.episodes],
         plan.items.values(),
         plan.restricted,
-        [_arm_row(first_arm + place, arm) for place, arm in enumerate(plan.arms)],
+        [arm_row(first_arm + place, arm) for place, arm in enumerate(plan.arms)],
     )
 
 
-def _arm_row(arm_no: int, arm: Arm) -> ArmRow:
+def arm_row(arm_no: int, arm: Arm) -> ArmRow:
+    """Return what the store and reports know of an arm."""
     protocol = arm.protocol.create()
     return ArmRow(
         arm_no=arm_no,

@@ -55,11 +55,6 @@ class Arm:
     cast: dict[str, tuple[Binding, ...]]
     rehearsal: Rehearsal
 
-    @property
-    def names(self) -> set[str]:
-        """What a report may call it."""
-        return {self.label, self.entry, self.protocol.create().name}
-
     def model_name(self, *roles: str) -> str | None:
         """The names of the models bound to the first of ``roles`` there is."""
         bound = next((self.cast[role] for role in roles if role in self.cast), None)

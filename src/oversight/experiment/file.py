@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
 from oversight.experiment.source import Source, read_source
@@ -51,6 +51,12 @@ def check_columns(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, 
     return names
 
 
+def _check_margin(margin: float | None) -> float | None:
+    if margin is not None and not 0 < margin < 1:
+        raise ValueError("a difference between two accuracies that does not matter lies above 0 and below 1")
+    return margin
+
+
 Columns = Annotated[tuple[str, ...], AfterValidator(lambda names: check_columns(names, COLUMNS))]
 Factors = Annotated[tuple[str, ...], AfterValidator(lambda names: check_columns(names, FACTORS))]
 
@@ -76,7 +82,18 @@ class ReportSettings(_Strict):
     over: Factors = ()
     baseline: str | None = None
     ceiling: str | None = None
-    margin: float | None = Field(None, gt=0, lt=1)
+    margin: Annotated[float | None, AfterValidator(_check_margin)] = None
+
+    @model_validator(mode="after")
+    def _units_are_not_crossed(self) -> Self:
+        if self.crossed and self.unit == "cluster":
+            raise ValueError("over: with unit cluster whole clusters of questions are counted; take unit episode")
+        return self
+
+    @property
+    def crossed(self) -> tuple[str, ...]:
+        """The factors that are crossed random effects; none where intervals generalise over questions alone."""
+        return () if set(self.over) <= {"question"} else self.over
 
 
 class Published(_Strict):

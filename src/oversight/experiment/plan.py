@@ -79,7 +79,7 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
 
 def _check_references(experiment: Experiment, plan: Plan) -> None:
     """See whether the arms that the report is to compare with are there."""
-    known = {name for arm in plan.arms for name in arm.names}
+    known = {name for arm in plan.arms for name in (arm.label, arm.entry, arm.protocol.create().name)}
     for key in ("baseline", "ceiling"):
         named = getattr(experiment.file.report, key)
         if named is not None and named not in known:

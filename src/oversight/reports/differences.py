@@ -13,12 +13,14 @@ from oversight.reports.references import Matched
 from oversight.reports.report_row import ReportRow
 from oversight.stats.compare import Test, difference_test
 from oversight.stats.crossed import crossed_difference, crossed_test
-from oversight.stats.equivalence import equivalence
-from oversight.stats.intervals import Interval, mean_difference
+from oversight.stats.equivalence import Equivalence, crossed_equivalence, equivalence
+from oversight.stats.intervals import Floats, Interval, mean_difference
 from oversight.stats.multiplicity import holm
 from oversight.stats.table import accuracy_by_question
 
 __all__ = ["SEVERAL", "adjusted", "difference", "levels"]
+
+_OTHER_JUDGE = "baseline judge"
 
 SEVERAL = 2
 """With more differences than these in one table, their p are adjusted."""
@@ -32,29 +34,36 @@ def difference(matched: Matched, asked: ReportSettings) -> dict[str, Any]:
     if both.empty:
         return {"no_difference": "no question has verdicts of both that count"}
     values = (both[0] - both[1]).to_numpy(np.float64)
+    fields = {"baseline": ", ".join(matched.names), "difference_n": len(both)}
+    if asked.crossed:
+        return fields | _crossed_fields(*_crossed(matched, asked.crossed), asked.margin)
     clusters = both.index.get_level_values("cluster").tolist()
-    found: Interval | None
-    test: Test | None
-    if asked.over:
-        try:
-            held = _crossed(matched, asked.over)
-            found, test = crossed_difference(*held), crossed_test(*held)
-        except ValueError:  # one level of a factor; the row's own interval says which
-            found, test = None, None
-    else:
-        found, test = mean_difference(values, clusters), difference_test(values, clusters)
-    fields: dict[str, Any] = {
-        "baseline": ", ".join(matched.names),
-        "difference": float(values.mean()),
+    same = None if asked.margin is None else equivalence(values, clusters, asked.margin)
+    found, test = mean_difference(values, clusters), difference_test(values, clusters)
+    return fields | _fields(float(values.mean()), found, test, same)
+
+
+def _crossed_fields(values: Floats, factors: dict[str, list[object]], margin: float | None) -> dict[str, Any]:
+    value = float(values.mean())
+    try:
+        found, test = crossed_difference(values, factors), crossed_test(values, factors)
+        same = None if margin is None else crossed_equivalence(values, factors, margin)
+    except ValueError as error:  # one level of a factor says nothing of others
+        return _fields(value, None, None, None) | {"notes": (f"no interval of the difference: {error}",)}
+    return _fields(value, found, test, same)
+
+
+def _fields(value: float, found: Interval | None, test: Test | None, same: Equivalence | None) -> dict[str, Any]:
+    return {
+        "difference": value,
         "difference_low": found and found.low,
         "difference_high": found and found.high,
         "difference_interval": found and found.method,
-        "difference_n": len(both),
         "difference_p": None if test is None or np.isnan(test.p) else test.p,
+        "margin": same and same.margin,
+        "equivalence_p": same and same.p,
+        "noninferiority_p": same and same.p_noninferior,
     }
-    if asked.margin is not None and (same := equivalence(values, clusters, asked.margin)) is not None:
-        fields |= {"margin": asked.margin, "equivalence_p": same.p, "noninferiority_p": same.p_noninferior}
-    return fields
 
 
 def adjusted(rows: Sequence[ReportRow]) -> list[ReportRow]:
@@ -67,16 +76,24 @@ def adjusted(rows: Sequence[ReportRow]) -> list[ReportRow]:
     ]
 
 
-def _crossed(matched: Matched, over: Sequence[str]) -> tuple[np.ndarray[Any, Any], dict[str, list[object]]]:
-    """A difference for each question, context and level of the factors, and which levels these are."""
+def _crossed(matched: Matched, over: Sequence[str]) -> tuple[Floats, dict[str, list[object]]]:
+    """A difference for each question, context and level of the factors, and which levels these are.
+
+    Where other judges decided alone, they are a factor of their own; where it is the same judge it adds nothing.
+    """
     pair = ["context", "question", "cluster"]
     factors = [name for name in over if name != "question"]
-    own = matched.own.assign(correct=matched.own["correct"].astype(float))
-    other = matched.baseline.assign(correct=matched.baseline["correct"].astype(float))
-    held = own.groupby([*pair, *factors], dropna=False)["correct"].mean().reset_index()
-    alone = other.groupby(pair)["correct"].mean().rename("alone").reset_index()
-    both = held.merge(alone, on=pair)
-    return (both["correct"] - both["alone"]).to_numpy(np.float64), levels(both, over)
+    others = ["judge"] if "judge" in over else []
+    means = [
+        side.assign(correct=side["correct"].astype(float))
+        .groupby([*pair, *names], dropna=False)["correct"]
+        .mean()
+        .reset_index()
+        for side, names in ((matched.own, factors), (matched.baseline, others))
+    ]
+    both = means[0].merge(means[1].rename(columns={"judge": _OTHER_JUDGE}), on=pair, suffixes=("", "_alone"))
+    found = levels(both, [*over, *([_OTHER_JUDGE] if others else [])])
+    return (both["correct"] - both["correct_alone"]).to_numpy(np.float64), found
 
 
 def levels(frame: pd.DataFrame, over: Sequence[str]) -> dict[str, list[object]]:

@@ -11,36 +11,9 @@ import pandas as pd
 from oversight.errors import UsageError
 from oversight.experiment.file import ReportSettings
 from oversight.registry import nearest
-from oversight.store import Store
+from oversight.store import ArmRow, Store
 
-__all__ = ["ArmInfo", "Matched", "References", "arms_of", "check_names"]
-
-
-class ArmInfo(NamedTuple):
-    """What a stored arm is.
-
-    Attributes:
-        arm_no, arm: its place in its run, and its label.
-        entry: what the experiment calls it before swept values are added; None if that is not known.
-        protocol: the protocol's name; ``origin`` and ``version`` tell it from others of that name.
-        baseline, ceiling: what the protocol says of itself.
-        models: role -> digests of the settings of the models bound to it.
-    """
-
-    arm_no: int
-    arm: str
-    entry: str | None
-    protocol: str
-    origin: str | None
-    version: str | None
-    baseline: bool
-    ceiling: bool
-    models: Mapping[str, Sequence[str]]
-
-    @property
-    def names(self) -> set[str]:
-        """What a report may call it."""
-        return {name for name in (self.arm, self.entry, self.protocol) if name}
+__all__ = ["Matched", "References", "arms_of", "check_names"]
 
 
 _Key: TypeAlias = tuple[int, str | None, int]
@@ -64,21 +37,21 @@ class Matched(NamedTuple):
     missing: str | None
 
 
-def arms_of(store: Store, runs: Sequence[str] = ()) -> dict[str, list[ArmInfo]]:
+def arms_of(store: Store, runs: Sequence[str] = ()) -> dict[str, list[ArmRow]]:
     """Return the arms of some runs, by default of all, run by run in their experiments' order."""
     query = """
         SELECT run_id, arm_no, arm, entry, protocol, origin, version, baseline, ceiling, models
         FROM arms WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], run_id)
         ORDER BY run_id, arm_no
     """
-    found: dict[str, list[ArmInfo]] = {}
+    found: dict[str, list[ArmRow]] = {}
     for row in store.arrow(query, [list(runs), list(runs)]).to_pylist():
         run = row.pop("run_id")
-        found.setdefault(run, []).append(ArmInfo(**{**row, "models": json.loads(row["models"])}))
+        found.setdefault(run, []).append(ArmRow(**{**row, "models": json.loads(row["models"])}))
     return found
 
 
-def check_names(arms: Mapping[str, Sequence[ArmInfo]], **asked: str | None) -> None:
+def check_names(arms: Mapping[str, Sequence[ArmRow]], **asked: str | None) -> None:
     """See whether some arm has the name that each keyword asks for.
 
     Raises:
@@ -101,7 +74,7 @@ class References:
     see a question once; and for a ceiling that was named, which may be a stronger model by itself.
     """
 
-    def __init__(self, table: pd.DataFrame, arms: Iterable[ArmInfo], asked: ReportSettings) -> None:
+    def __init__(self, table: pd.DataFrame, arms: Iterable[ArmRow], asked: ReportSettings) -> None:
         """Prepare to look verdicts up.
 
         Args:
@@ -112,8 +85,8 @@ class References:
         self._arms = {arm.arm_no: arm for arm in arms}
         self._baselines = self._named("baseline", asked.baseline)
         self._ceilings = self._named("ceiling", asked.ceiling)
-        self._over = asked.over
-        any_judge = "judge" in asked.over
+        self._over = asked.crossed
+        any_judge = "judge" in asked.crossed
         self._any_judge = (any_judge, any_judge or asked.ceiling is not None)
         places = {*self._baselines, *self._ceilings}
         self._roles = {role for place in places for role in self._arms[place].models}
@@ -136,7 +109,7 @@ class References:
                 (baseline, self._baselines, self._any_judge[0]),
                 (ceiling, self._ceilings, self._any_judge[1]),
             ):
-                alike = [place for place in candidates if self._bound_alike(place, models)]
+                alike = [place for place in candidates if self._arms[place].alike(models)]
                 keys = self._keys(alike, questions, seed, judge)
                 if not keys and any_judge:
                     keys = self._keys(alike if "judge" in self._over else candidates, questions, seed)
@@ -171,10 +144,6 @@ class References:
         """What an arm binds to the roles that a baseline or ceiling may bind as well."""
         arm = self._arms.get(place)
         return {role: list(bound) for role, bound in sorted(arm.models.items()) if role in self._roles} if arm else {}
-
-    def _bound_alike(self, place: int, models: Mapping[str, list[str]]) -> bool:
-        others = self._arms[place].models
-        return all(list(others[role]) == bound for role, bound in models.items() if role in others)
 
     def _keys(self, candidates: Iterable[int], questions: set[str], seed: int, *judge: str | None) -> list[_Key]:
         """Where the first candidate has verdicts on any of the questions, at a seed; of one judge, or of all."""

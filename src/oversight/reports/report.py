@@ -8,20 +8,21 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from oversight.errors import UsageError
-from oversight.experiment.file import COLUMNS, FACTORS, ReportSettings
+from oversight.experiment.file import COLUMNS, ReportSettings
 from oversight.registry import nearest
 from oversight.reports.differences import adjusted, difference, levels
 from oversight.reports.failed import failure_fields, failure_notes
-from oversight.reports.references import ArmInfo, References, arms_of, check_names
+from oversight.reports.references import References, arms_of, check_names
 from oversight.reports.report_row import HonestPart, ReportRow, Unit
 from oversight.reports.same_names import protocol_labels
 from oversight.stats.calibration import ece
 from oversight.stats.crossed import crossed_proportion
 from oversight.stats.intervals import Interval, proportion
 from oversight.stats.table import only_choices
-from oversight.store import Store
+from oversight.store import ArmRow, Store
 
 __all__ = ["COLUMNS", "HonestPart", "ReportChoices", "ReportRow", "Unit", "report", "report_settings"]
 
@@ -82,18 +83,15 @@ def report_settings(experiment: dict[str, Any], **asked: Unpack[ReportChoices]) 
     """Return how a run is to be reported: as asked, else as its experiment says.
 
     Raises:
-        UsageError: there is no such column or factor, or the margin is none.
+        UsageError: there is no such column or factor, the margin is none, or two settings exclude each other.
     """
-    for name, names, known in (("by", asked.get("by"), COLUMNS), ("over", asked.get("over"), FACTORS)):
-        for column in names or ():
-            if column not in known:
-                message = f"--{name} {column}: no such column{nearest(column, known)}; columns: {', '.join(known)}"
-                raise UsageError(message)
-    margin = asked.get("margin")
-    if margin is not None and not 0 < margin < 1:
-        raise UsageError(f"--margin {margin:g}: a difference between two accuracies lies above 0 and below 1")
     given = {name: value for name, value in asked.items() if value is not None}
-    return ReportSettings.model_validate({**(experiment.get("report") or {}), **given})
+    try:
+        return ReportSettings.model_validate({**(experiment.get("report") or {}), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where, said = first["loc"], first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"--{where[0]}: {said}" if where else f"--{said}") from None
 
 
 def _chosen(store: Store, runs: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -113,7 +111,7 @@ def _rows(
     run: str,
     experiment: dict[str, Any],
     asked: ReportSettings,
-    arms: list[ArmInfo],
+    arms: list[ArmRow],
 ) -> list[ReportRow]:
     labels = protocol_labels(arms)
     tally = _tally(store, run, labels)
@@ -123,7 +121,8 @@ def _rows(
         group = dict(zip(asked.by, (str(value) for value in key), strict=True))
         row = _row(about, group, part)
         if asked.unit == "episode":
-            row = row.model_copy(update=difference(about.references.beside(part), asked))
+            found = difference(about.references.beside(part), asked)
+            row = row.model_copy(update={**found, "notes": (*row.notes, *found.get("notes", ()))})
         rows.append(
             row.model_copy(
                 update={
@@ -148,7 +147,7 @@ def _tally(store: Store, run: str, labels: dict[int, str]) -> pd.DataFrame:
         SELECT
             * EXCLUDE (options, honest), question_key AS question, options::VARCHAR AS options,
             coalesce(honest, 'none') AS honest
-        FROM tally WHERE run_id = ? ORDER BY arm_no, honest, seed, episode_id
+        FROM tally WHERE run_id = ? ORDER BY arm_no, honest, seed, judge, episode_id
         """,
         [run],
     )
@@ -187,7 +186,7 @@ def _row(about: _Run, group: dict[str, str], part: pd.DataFrame) -> ReportRow:
         n_ties=int(scored["tie"].sum()) if len(scored) else 0,
         accuracy=float(units["correct"].mean()) if len(units) else None,
         **_interval(units, about.asked),
-        over=about.asked.over,
+        over=about.asked.crossed,
         **(failure_fields(part) if unit == "episode" else {}),
         brier=_mean(scored["brier"]) if sure else None,
         log_score=_mean(scored["log_score"]) if sure else None,
@@ -207,10 +206,10 @@ def _interval(units: pd.DataFrame, asked: ReportSettings) -> dict[str, Any]:
     if units.empty:
         return {}
     right = units["correct"].to_numpy(bool)
-    if not asked.over or asked.unit == "cluster":
+    if not asked.crossed:
         return _fields(proportion(right, units["cluster"].tolist()))
     try:
-        return _fields(crossed_proportion(right.astype(np.float64), levels(units, asked.over)))
+        return _fields(crossed_proportion(right.astype(np.float64), levels(units, asked.crossed)))
     except ValueError as error:  # one level of a factor says nothing of others
         return {"notes": (f"no interval: {error}",)}
 

@@ -112,7 +112,7 @@ def crossed_proportion(values: Sequence[float] | Floats, factors: Mapping[str, S
 
 
 def crossed_difference(
-    differences: Sequence[float] | Floats, factors: Mapping[str, Sequence[object]]
+    differences: Sequence[float] | Floats, factors: Mapping[str, Sequence[object]], *, level: float = LEVEL
 ) -> Interval | None:
     """Give a 95 % interval for the population mean of differences within -1..1 under crossed random effects.
 
@@ -123,6 +123,7 @@ def crossed_difference(
     Args:
         differences: one row for each pair of verdicts, such as each question and context.
         factors: as for `crossed_proportion`.
+        level: how often the interval is to hold the mean; other than 0.95 where a test needs it.
 
     Returns:
         The interval, within -1..1; None without any rows.
@@ -133,25 +134,29 @@ def crossed_difference(
     found = _crossed(differences, factors, least=-1.0)
     if found is None:
         return None
-    half = _half_width(found, _seen(differences), LEVEL)
+    half = _half_width(found, _seen(differences), level)
     return Interval(max(found.value - half, -1.0), min(found.value + half, 1.0), found.method("t"))
 
 
-def crossed_test(differences: Sequence[float] | Floats, factors: Mapping[str, Sequence[object]]) -> Test | None:
-    """Test whether the population mean of differences is 0, by inverting the interval of `crossed_difference`.
+def crossed_test(
+    differences: Sequence[float] | Floats, factors: Mapping[str, Sequence[object]], *, null: float = 0.0
+) -> Test | None:
+    """Test whether the population mean of differences is ``null``, by inverting the interval of `crossed_difference`.
 
-    p is 1 less the level of the interval that just reaches 0, so that p < 0.05 exactly where the 95 % interval leaves
-    0 out. Arguments, errors and None as there; the statistic is the mean over the root of its variance.
+    p is 1 less the level of the interval that just reaches the null value, so that p < 0.05 exactly where the 95 %
+    interval leaves it out. Arguments, errors and None as there; the statistic is the mean less the null value over the
+    root of its variance, infinite without any.
     """
     found = _crossed(differences, factors, least=-1.0)
     if found is None:
         return None
     seen = _seen(differences)
     variance = sum(factor.variance for factor in found.factors)
-    statistic = found.value / float(np.sqrt(variance)) if variance > 0 else float("nan")
+    away = found.value - null
+    statistic = away / float(np.sqrt(variance)) if variance > 0 else float(np.sign(away)) * float("inf")
 
     def reach(p: float) -> float:
-        return _half_width(found, seen, 1 - p) - abs(found.value)
+        return _half_width(found, seen, 1 - p) - abs(away)
 
     if reach(1.0) >= 0:
         p = 1.0

@@ -5,14 +5,16 @@ A difference that is not significant shows no equality: a study too small to see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from oversight.stats.intervals import DIFFERENCE, Floats, ScoreTest, ratio, score_test, within
+from oversight.stats.compare import Test
+from oversight.stats.crossed import crossed_difference, crossed_test
+from oversight.stats.intervals import DIFFERENCE, Floats, Interval, ScoreTest, ratio, score_test, within
 
-__all__ = ["Equivalence", "equivalence"]
+__all__ = ["Equivalence", "crossed_equivalence", "equivalence"]
 
 
 class Equivalence(NamedTuple):
@@ -55,26 +57,51 @@ def equivalence(values: Sequence[float] | Floats, clusters: Sequence[object], ma
     Raises:
         ValueError: the margin is not between 0 and 1.
     """
-    if not 0 < margin < 1:
-        raise ValueError(f"an equivalence margin lies between 0 and 1, not {margin:g}")
+    _check(margin)
     held = np.asarray(values, dtype=np.float64)
     counts = np.column_stack([held, np.ones(len(held))])
     if not len(held):
         return None
     below, above = (score_test(counts, clusters, null=null, limits=DIFFERENCE) for null in (-margin, margin))
-    if below is None or above is None:
+    found = within(counts, clusters, ratio, DIFFERENCE, level=_LEVEL)
+    if below is None or above is None or found is None:
         return None
-    found = within(counts, clusters, ratio, DIFFERENCE, level=1 - 2 * _ONE_SIDED)
-    assert found is not None, "there is a test"
+    found = found._replace(method=f"paired {found.method}")
+    return _two_one_sided(margin, below, above, found, len(held))
+
+
+def crossed_equivalence(
+    differences: Sequence[float] | Floats, factors: Mapping[str, Sequence[object]], margin: float
+) -> Equivalence | None:
+    """Test the same of the population mean under crossed random effects: `oversight.stats.crossed.crossed_test`.
+
+    Arguments, errors and None are those of `oversight.stats.crossed.crossed_difference`, and the margin's as above.
+    """
+    _check(margin)
+    below, above = (crossed_test(differences, factors, null=null) for null in (-margin, margin))
+    found = crossed_difference(differences, factors, level=_LEVEL)
+    if below is None or above is None or found is None:
+        return None
+    return _two_one_sided(margin, below, above, found, len(differences))
+
+
+_LEVEL = 0.9
+"""Two one-sided tests at 5 % leave out what this interval leaves out."""
+
+
+def _check(margin: float) -> None:
+    if not 0 < margin < 1:
+        raise ValueError(f"an equivalence margin lies between 0 and 1, not {margin:g}")
+
+
+def _two_one_sided(
+    margin: float, below: ScoreTest | Test, above: ScoreTest | Test, found: Interval, n: int
+) -> Equivalence:
+    """Put two-sided tests at both ends of the margin together."""
     noninferior, nonsuperior = _greater(below), 1 - _greater(above)
-    return Equivalence(
-        margin, max(noninferior, nonsuperior), noninferior, found.low, found.high, f"paired {found.method}", len(held)
-    )
+    return Equivalence(margin, max(noninferior, nonsuperior), noninferior, found.low, found.high, found.method, n)
 
 
-_ONE_SIDED = 0.05
-
-
-def _greater(found: ScoreTest) -> float:
+def _greater(found: ScoreTest | Test) -> float:
     """Return the one-sided p of "the number is at most the null value"."""
     return found.p / 2 if found.statistic > 0 else 1 - found.p / 2

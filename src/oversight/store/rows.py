@@ -68,7 +68,7 @@ class ArmRow(NamedTuple):
         entry: what the experiment calls it before swept values are added; None if that is not known.
         protocol: the protocol's name.
         origin: the protocol's class, by module or file; None if that is not known.
-        version: the protocol's own, and a digest of its code and prompts.
+        version: the protocol's own, and a digest of its code and prompts; None if that is not known.
         baseline, ceiling: what the protocol says of itself (`oversight.protocol.Protocol`).
         models: role -> digests of the settings of the models bound to it, sorted.
     """
@@ -78,10 +78,19 @@ class ArmRow(NamedTuple):
     entry: str | None
     protocol: str
     origin: str | None
-    version: str
+    version: str | None
     baseline: bool
     ceiling: bool
     models: Mapping[str, Sequence[str]]
+
+    @property
+    def names(self) -> set[str]:
+        """What a report may call it."""
+        return {name for name in (self.arm, self.entry, self.protocol) if name}
+
+    def alike(self, models: Mapping[str, Sequence[str]]) -> bool:
+        """Whether every role that both its own and these models are bound to is bound alike."""
+        return all(list(self.models[role]) == list(bound) for role, bound in models.items() if role in self.models)
 
 
 def arm_row(run_id: str, arm: ArmRow) -> Row:
