@@ -8,6 +8,7 @@ import pytest
 import yaml
 from cli.running import here
 from iterate.staging import HELD, MODELS, TRAIN
+from tasks.reading import published
 
 from experiment.files import questions, write
 from oversight.experiment.file import load_experiment
@@ -166,11 +167,13 @@ def test_the_shipped_experiment_is_read() -> None:
 
 def test_the_shipped_experiment_is_planned_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[2]
-    if not (root.parent / "shared" / "data" / "strategyqa").is_dir():
-        pytest.skip("the data are not there")
+    data = published("strategyqa")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     path = root / "experiments" / "ida_strategyqa.yaml"
-    planned = here("plan", path, "--limit", 2, "--format", "json")
+    own = [
+        f"--set=iterate.{part}.path={data / name}" for part, name in (("train", "train.json"), ("evaluate", "dev.json"))
+    ]
+    planned = here("plan", path, "--limit", 2, "--format", "json", *own)
     assert planned.code == 0, planned
     assert planned.rows[-1]["episodes"] == 2 * 2 + 3 * 2 * 2 + 2
     assert planned.rows[-1]["cost_usd"] > 0

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 from oversight.digest import digest
@@ -126,11 +126,21 @@ class Nyu2023(FileTask):
     class Options(FileTask.Options):
         """Which questions."""
 
-        path: InputPath = Field(
+        path: InputPath | None = Field(
+            None,
             description="the folder 'pub' of github.com/julianmichael/debate, branch 2023-nyu-experiments, which "
-            "holds debates-metadata.jsonl and debates/official: 632 files that have no single, checkable download"
+            "holds debates-metadata.jsonl and debates/official: 632 files that have no single, checkable download",
         )
         in_paper: bool = Field(True, description="only the questions of rooms that the paper counts")
+
+        @model_validator(mode="after")
+        def _names_the_folder(self) -> Self:
+            if self.path is None:
+                raise ValueError(
+                    "path is missing: get the folder 'pub' of github.com/julianmichael/debate, branch "
+                    "2023-nyu-experiments, and name your copy with 'path:' (--set task.path=YOUR/pub)"
+                )
+            return self
 
     def rows(self) -> Iterator[Row]:
         """One room for each question that is asked, with the best text there is of its story.
