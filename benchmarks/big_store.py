@@ -63,20 +63,20 @@ class _Planned(NamedTuple):
     item: Item
 
 
-def write(directory: Path, episodes: int = EPISODES) -> None:
+def write(directory: Path, episodes: int = EPISODES, runs: int = _RUNS) -> None:
     """Write the store; an existing one is added to."""
     rng, started = random.Random(0), time.perf_counter()
     with StoreWriter.open(directory) as writer:
-        for run in range(_RUNS):
+        for run in range(runs):
             run_id = f"bench{run:02d}-{digest(['run', run])[:8]}"
-            began = datetime.now(UTC) - timedelta(hours=6 * (_RUNS - run))
-            planned = list(_plan(rng, run, episodes // _RUNS))
+            began = datetime.now(UTC) - timedelta(hours=6 * (runs - run))
+            planned = list(_plan(rng, run, episodes // runs))
             name = f"study {run + 1}: {_TASKS[run % len(_TASKS)]}"
             settings = {"name": name, "task": _TASKS[run % len(_TASKS)], "seed": run}
             writer.begin(RunRow(run_id, name, settings, dict.fromkeys(_ARMS, "1-f00"), run, began, "0.1.0"))
             writer.plan(run_id, [(p.arm_no, p.spec) for p in planned], [(p.spec.task, p.item) for p in planned])
             writer.event(run_id, "started")
-            live = run == _RUNS - 1
+            live = runs > 1 and run == runs - 1
             done = planned[: int(len(planned) * 0.6)] if live else planned
             batch: list[tuple[EpisodeSpec, EpisodeOutcome]] = []
             for place, each in enumerate(done):

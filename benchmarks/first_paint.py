@@ -65,7 +65,7 @@ def pages(store: Path) -> Iterator[tuple[str, str, str]]:
 @contextmanager
 def serving(store: Path) -> Iterator[str]:
     """The dashboard on a free port."""
-    command = [Path(sys.executable).parent / "oversight", "dashboard", "--store", store, "--port", "0"]
+    command = [Path(sys.executable).parent / "oversight", "dashboard", "--store", store, "--port", "0", "--no-token"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     ) as app:

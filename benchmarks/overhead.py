@@ -16,7 +16,7 @@ from pathlib import Path
 
 from oversight import Episode, Protocol, RunSettings, run_experiment
 from oversight.models.base import ModelSettings
-from oversight.models.rehearsal import RehearsalModel
+from oversight.models.dry_run import DryRunModel
 from oversight.registry import find_plugin
 from oversight.templates import Templates
 from oversight.testing import SAMPLE_QUESTION
@@ -27,13 +27,13 @@ task: {{name: table, path: rows.jsonl}}
 models: {{judge: "{model}", strong: "{model}"}}
 protocols: [{{debate: {{rounds: 3, orders: drawn}}}}]
 """
-_MODEL = "from oversight.models.rehearsal import RehearsalModel\n\n\nclass Instant(RehearsalModel):\n    pass\n"
+_MODEL = "from oversight.models.dry_run import DryRunModel\n\n\nclass Instant(DryRunModel):\n    pass\n"
 
 
 def cpu_per_call(episodes: int) -> float:
     """Milliseconds of CPU per call in a three-round debate of 7 calls, without engine and store."""
     plugin = find_plugin(Protocol, "debate")
-    templates, model = Templates(plugin.prompts), RehearsalModel(ModelSettings(model="instant"))
+    templates, model = Templates(plugin.prompts), DryRunModel(ModelSettings(model="instant"))
 
     async def debates() -> int:
         calls = 0

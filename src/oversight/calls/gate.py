@@ -122,6 +122,7 @@ class CallGate(Gate):
         self._living: dict[str, str] = {}
         self._dead: set[str] = set()
         self._stopped: RunStopped | None = None
+        self._lost = 0
         # One thread writes, one thing after the other, whoever of those that wait is cancelled meanwhile.
         self._writing = ThreadPoolExecutor(1, "oversight-calls")
         self._completed: SimpleQueue[_Completed] = SimpleQueue()
@@ -164,7 +165,9 @@ class CallGate(Gate):
         try:
             reply = await self._keep(call, outcome) if outcome.reply is not None else None
         except StoreError as error:
-            return await self._stop(StopReason.STORE, str(error))
+            self._lost += 1
+            stopped = await self._stop(StopReason.STORE, str(error))
+            return RunStopped(stopped.reason, stopped.message, self._lost)
         finally:
             await self._budget.settle(call.id, call.model, outcome)
         name = self._settings.limits[call.model].name

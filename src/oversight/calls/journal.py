@@ -15,8 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from oversight.calls.journal_faults import is_not_writable, unusable
 from oversight.errors import FailureClass, StoreError
 from oversight.models.base import ChatReply, Origin
+from oversight.util.private_files import create_private
 
 __all__ = ["JOURNAL", "Call", "Journal", "Outcome", "Recorded"]
 
@@ -42,8 +44,6 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE INDEX IF NOT EXISTS calls_by_key ON calls (key);
 """
-_PRIMARY = 0xFF  # SQLite's extended error codes have the plain one in their last byte
-_NOT_WRITABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _SAID = ("text", "finish_reason", "choice_probs", "thought", "truncated")
 _INSERT = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _FIRST_OF_OTHERS = """
@@ -116,10 +116,12 @@ class Journal:
 
     def __init__(self, directory: Path, *, writable: bool = True, busy_s: float = _BUSY_S) -> None:
         self._path = directory.absolute() / JOURNAL
+        self._log = self._path.with_name(f"{JOURNAL}-wal")
         self._busy_s = busy_s
         self._con: sqlite3.Connection | None = None
         try:
             if writable:
+                create_private(self._path)
                 self._con = self._open("rwc")
                 self._prepare(self._con)
             elif self._path.is_file():
@@ -128,9 +130,9 @@ class Journal:
         except StoreError:
             self.close()
             raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
-            raise self._unusable(error) from error
+            raise unusable(self._path, self._log, error) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -152,7 +154,7 @@ class Journal:
         try:
             rows = self._con.execute(_OF_KEY, [call.key]).fetchall()
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, self._log, error) from error
         mine = [row for row in rows if row[1:3] == (call.episode_id, call.attempt)]
         usable = [row for row in rows if row[3] is None]
         if anything:
@@ -173,7 +175,10 @@ class Journal:
             reply = ChatReply(**kept)._replace(origin=origin, record=row[0], notices=notices)
             return Recorded(reply, FailureClass(row[3]) if row[3] else None, row[4] or "")
         except (TypeError, ValueError) as error:
-            raise StoreError(f"{self._path} holds a call that cannot be read: {error}") from error
+            raise StoreError(
+                f"{self._path} holds a call that cannot be read ({error}): move it away; transcripts stay, completed "
+                "calls of unfinished episodes are paid again"
+            ) from error
 
     def keep(self, run_id: str, made: Sequence[tuple[Call, Outcome]]) -> list[ChatReply | None]:
         """Store completed calls, durably when this returns; those without a reply are left out.
@@ -210,7 +215,7 @@ class Journal:
         try:
             ((spent,),) = self._con.execute("SELECT total(max(cost_usd, 0)) FROM calls WHERE run_id = ?", [run_id])
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, self._log, error) from error
         return float(spent)
 
     def _open(self, mode: str) -> sqlite3.Connection:
@@ -223,7 +228,10 @@ class Journal:
         assert self._con is not None
         if not self._path.exists():
             # SQLite would go on writing to a file that nobody can open any more.
-            raise StoreError(f"completed calls cannot be kept in {self._path}: somebody removed it")
+            raise StoreError(
+                f"completed calls cannot be kept in {self._path}: it was removed while the run went on; the same "
+                "command makes a new one, and calls of unfinished episodes are paid again"
+            )
         try:
             self._con.execute("BEGIN IMMEDIATE")
             try:
@@ -234,7 +242,7 @@ class Journal:
                     self._con.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise unusable(self._path, self._log, error) from error
 
     def _prepare(self, con: sqlite3.Connection) -> None:
         self._check(con)
@@ -248,8 +256,8 @@ class Journal:
             self._check(con)
         except sqlite3.OperationalError as error:
             # Where nothing may be written, SQLite cannot share a journal; nor need it, if nobody is writing.
-            log = self._path.with_name(f"{JOURNAL}-wal")
-            if error.sqlite_errorcode & _PRIMARY not in _NOT_WRITABLE or (log.exists() and log.stat().st_size):
+            unread = self._log.exists() and self._log.stat().st_size
+            if unread or not is_not_writable(error):
                 raise
             con.close()
             self._con = self._open("ro&immutable=1")
@@ -259,9 +267,6 @@ class Journal:
         ((found,),) = con.execute("PRAGMA user_version")
         if found > _VERSION:
             raise StoreError(f"{self._path} was written by a newer release: upgrade oversight")
-
-    def _unusable(self, error: sqlite3.Error) -> StoreError:
-        return StoreError(f"completed calls cannot be kept in {self._path}: {error}")
 
 
 def _row(run_id: str, call: Call, outcome: Outcome, reply: ChatReply) -> tuple[object, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from oversight.engine.loop_watch import watched_loop
 from oversight.errors import RunStopped
 from oversight.models.base import CallRecord, Origin
 
@@ -101,17 +101,30 @@ async def drive(
     Raises:
         Exception: whatever ``perform`` or ``record`` raised; outcomes until then are recorded.
     """
+    with watched_loop():
+        return await _drive(jobs, perform, record, concurrency, stop)
+
+
+async def _drive(
+    jobs: Iterable[Job],
+    perform: Callable[[Job], Awaitable[Done]],
+    record: Callable[[list[tuple[Job, Done]]], object],
+    concurrency: int,
+    stop: asyncio.Event,
+) -> Driven[Job, Done]:
     driven: Driven[Job, Done] = Driven()
     waiting: asyncio.Queue[tuple[Job, Done] | None] = asyncio.Queue()
-    pending = deque(jobs)
+    pending = iter(jobs)
 
     async def lane() -> None:
-        while pending and driven.stopped is None:
-            job = pending.popleft()
+        for job in pending:
+            if driven.stopped is not None:
+                return
             try:
                 outcome = await perform(job)
             except RunStopped as error:
-                driven.stopped = driven.stopped or error
+                if driven.stopped is None or driven.stopped.lost < error.lost:
+                    driven.stopped = error
                 return
             driven.add(job, outcome)
             # First handed over, then held back: what has finished is kept even if this lane is cancelled here.

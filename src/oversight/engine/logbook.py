@@ -9,10 +9,10 @@ from importlib.metadata import version
 
 from oversight.digest import digest
 from oversight.engine.planned import EpisodesDriven
-from oversight.experiment.arm import Arm
+from oversight.experiment.arm import Arm, PlannedEpisode
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
-from oversight.store import ArmRow, RunRow, StoreWriter
+from oversight.store import ArmRow, PlanRow, RunRow, StoreWriter
 
 __all__ = ["add_plan", "arm_row", "begin", "ended", "recorded"]
 
@@ -36,10 +36,28 @@ def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
     """Store what a run asks for; its arms are counted from ``first_arm``."""
     writer.plan(
         plan.run_id,
-        [(first_arm + planned.arm, planned.spec) for planned in plan.episodes],
+        ((first_arm + planned.arm, _plan_row(planned)) for planned in plan.episodes),
         plan.items.values(),
         plan.restricted,
         [arm_row(first_arm + place, arm) for place, arm in enumerate(plan.arms)],
+    )
+
+
+def _plan_row(planned: PlannedEpisode) -> PlanRow:
+    """Return what the store keeps of an episode, without unpacking its question as ``spec`` does."""
+    seating, arm = planned.seating, planned.seating.arm
+    return PlanRow(
+        episode_id=planned.episode_id,
+        arm=arm.label,
+        task=arm.task,
+        protocol=seating.protocol,
+        options=arm.protocol.options,
+        judge=arm.model_name("judge", "overseer"),
+        strong=arm.model_name("strong"),
+        question_key=planned.question.key,
+        assignment=planned.assignment,
+        seed=seating.seed,
+        repeat=seating.repeat,
     )
 
 

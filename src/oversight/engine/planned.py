@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +15,17 @@ from oversight.aio import run_sync
 from oversight.calls.gate import GateSettings, Limits
 from oversight.engine.base import Engine, LocalEngine
 from oversight.engine.drive import Driven, drive
+from oversight.engine.lost_calls import warn_of_lost_calls
 from oversight.engine.ray_engine import RayEngine
 from oversight.engine.worker import Bundle
 from oversight.errors import OversightError, UsageError
-from oversight.experiment.plan import Plan, PlannedEpisode
+from oversight.experiment.arm import PlannedEpisode
+from oversight.experiment.plan import Plan
 from oversight.models.binding import Binding
 from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import Store, StoreWriter, open_store
+from oversight.util.describe import describe_error
+from oversight.util.interrupts import stopped_by_signals
 
 __all__ = [
     "DEFAULT_STORE",
@@ -36,12 +39,14 @@ __all__ = [
     "gate_settings",
     "prepared",
     "run_pending",
-    "stopped_by_signals",
 ]
 
 DEFAULT_STORE = Path("oversight-store")
 
 _CONCURRENCY = 64
+MOST_IN_FLIGHT = 10_000
+"""Episodes at once; each holds its transcript and a coroutine in memory."""
+MOST_WORKERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class RunSettings:
         concurrency: episodes in flight at once.
         max_cost: US dollars this run may cost altogether, earlier executions included.
         replay: a store directory; every call is answered from what it holds, and none is made.
+        keep_going: whether an arm that fails in its dry run is run all the same, and its failures stored.
     """
 
     store: Path = DEFAULT_STORE
@@ -65,6 +71,16 @@ class RunSettings:
     concurrency: int = _CONCURRENCY
     max_cost: float | None = None
     replay: Path | None = None
+    keep_going: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers beyond reason before anything is started for them."""
+        for name, most in (("concurrency", MOST_IN_FLIGHT), ("workers", MOST_WORKERS)):
+            count = getattr(self, name)
+            if count is not None and not 1 <= count <= most:
+                raise UsageError(f"{name}: {count:,} is not between 1 and {most:,}")
+        if self.max_cost is not None and not 0 <= self.max_cost < math.inf:
+            raise UsageError(f"max-cost: {self.max_cost:g} US dollars is no bound")
 
 
 EpisodesDriven: TypeAlias = Driven[EpisodeSpec, EpisodeOutcome]
@@ -103,9 +119,9 @@ def find_pending(writer: StoreWriter, plan: Plan, settings: RunSettings, bundle:
     Raises:
         UsageError: a model cannot be used.
     """
-    ids = [planned.spec.episode_id for planned in plan.episodes]
+    ids = [planned.episode_id for planned in plan.episodes]
     judged, attempts = writer.judged(ids), writer.attempts(ids)
-    pending = [_next_attempt(p, attempts) for p in _interleaved(plan) if p.spec.episode_id not in judged]
+    pending = [_next_attempt(p, attempts) for p in _interleaved(plan) if p.episode_id not in judged]
     return Pending(len(judged), pending, bundle or bundle_for(plan, pending, settings))
 
 
@@ -115,6 +131,7 @@ def run_pending(
     """Run what is left of a plan that the open store has already."""
     if not pending.episodes:
         return Driven()
+    warn_of_lost_calls(pending.bundle.gate)
     with _watching(watch, plan, settings.store, len(pending.episodes)):
         return _drive(pending.episodes, pending.bundle, plan, writer, settings)
 
@@ -123,18 +140,19 @@ def _interleaved(plan: Plan) -> list[PlannedEpisode]:
     """All arms of one cluster of questions before the next, so that arms are paired whenever a run stops."""
     first: dict[tuple[int, int, str], int] = {}
     for place, planned in enumerate(plan.episodes):
-        first.setdefault((planned.spec.seed, planned.spec.repeat, planned.spec.question.cluster), place)
-    return sorted(plan.episodes, key=lambda p: first[p.spec.seed, p.spec.repeat, p.spec.question.cluster])
+        first.setdefault((planned.seating.seed, planned.seating.repeat, planned.question.cluster), place)
+    return sorted(plan.episodes, key=lambda p: first[p.seating.seed, p.seating.repeat, p.question.cluster])
 
 
 def _next_attempt(planned: PlannedEpisode, attempts: dict[str, int]) -> PlannedEpisode:
-    before = attempts.get(planned.spec.episode_id, 0)
-    return PlannedEpisode(planned.spec.model_copy(update={"attempt": before}), planned.arm) if before else planned
+    before = attempts.get(planned.episode_id, 0)
+    return planned.tried(before) if before else planned
 
 
 def bundle_for(plan: Plan, pending: Sequence[PlannedEpisode], settings: RunSettings) -> Bundle:
     """The code and models that the pending episodes need; models train or load here, once."""
-    wanted = {key for planned in pending for keys in planned.spec.cast.values() for key in keys}
+    seatings = {id(planned.seating): planned.seating for planned in pending}
+    wanted = {key for seating in seatings.values() for keys in seating.cast.values() for key in keys}
     models = {key: binding for key, binding in plan.models.items() if key in wanted}
     if settings.replay is None:
         for binding in models.values():
@@ -173,7 +191,7 @@ def prepared(binding: Binding) -> object:
         return binding.prepare()
     except OversightError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())
         message = f"model '{binding.name}' cannot be made ready: {type(error).__name__}: {reason}"
         raise UsageError(message) from error
@@ -186,29 +204,19 @@ def _drive(
         stop = asyncio.Event()
         with stopped_by_signals(stop):
             return await drive(
-                [planned.spec for planned in pending],
+                (planned.spec for planned in pending),
                 engine.run,
                 partial(writer.write, plan.run_id),
                 concurrency=settings.concurrency,
                 stop=stop,
             )
 
-    with _engine(bundle, settings) as engine:
-        return run_sync(driving(engine))
-
-
-@contextmanager
-def stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set ``stop``; in a notebook's thread they keep their usual meaning."""
-    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    loop = asyncio.get_running_loop()
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
     try:
-        yield
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        with _engine(bundle, settings) as engine:
+            return run_sync(driving(engine))
+    except SystemExit as error:
+        # Nothing of ours asks for that: a task that a plugin made for itself does.
+        raise UsageError(f"a plugin tried to end the process: {describe_error(error)}") from error
 
 
 def _engine(bundle: Bundle, settings: RunSettings) -> Engine:

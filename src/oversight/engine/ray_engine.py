@@ -9,38 +9,31 @@ items when an actor restarts.
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import socket
+import threading
 import time
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from oversight.calls.gate import CallGate, Gate, GateSettings
 from oversight.calls.journal import Call, Journal, Outcome, Recorded
-from oversight.digest import digest
 from oversight.engine.base import Engine
+from oversight.engine.loop_watch import Blocked, LoopWatch
+from oversight.engine.ray_cluster import RayCluster
+from oversight.engine.ray_workers import RayWorkers, WorkerLost
 from oversight.engine.worker import Bundle, Worker
-from oversight.errors import FailureClass, OversightError, RunStopped, StopReason, UsageError
+from oversight.errors import FailureClass, OversightError, RunStopped, StopReason
 from oversight.models.base import ChatReply
 from oversight.record import EpisodeOutcome, EpisodeSpec
-from oversight.secrets import redact
 
-__all__ = ["RayEngine", "probe"]
+__all__ = ["RayEngine"]
 
 _TRIES = 4
 """How often an episode is begun, where its worker dies each time; a fault of its own is an outcome, not a death."""
 
-_LOOK_AGAIN_S = 0.5
-_FAR_BEHIND = 8
 _WAITING_CALLS = 10_000
-_PROBE_S = 5.0
-
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Under `uv run`, Ray would otherwise ship the whole project and build another environment.
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
+_CONTROL_CALLS = 8
 
 
 class RayEngine(Engine):
@@ -54,70 +47,54 @@ class RayEngine(Engine):
 
     Raises:
         UsageError: no cluster answers at ``address``.
+        StoreError: the record of calls cannot be used.
     """
 
     def __init__(
         self, bundle: Bundle, *, workers: int | None = None, concurrency: int = 64, address: str | None = None
     ) -> None:
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        if address is not None:
-            # `ray start` turns token authentication on for its cluster; a driver must say that it has the token.
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
-        import ray
-
-        self._ray: Any = ray
+        if bundle.gate is not None:
+            CallGate(bundle.gate).close()  # so that a journal that cannot be used is found out before anything starts
+        self._cluster = RayCluster(address, workers)
+        self._task_error = self._cluster.ray.exceptions.RayTaskError
+        self._journal = bundle.gate.directory if bundle.gate is not None and bundle.gate.replay is None else None
         try:
-            self._ray.init(
-                address=address or "local",
-                num_cpus=None if address else workers,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                include_dashboard=False if address is None else None,
-                configure_logging=True,
-            )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"--address {address}: no Ray cluster answers there: {str(error).splitlines()[0]}"
-            ) from None
-        count = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+            self._workers = self._started(bundle, workers or max(1, self._cluster.cpus), concurrency)
+        except BaseException:
+            self._cluster.close()
+            raise
+
+    def _started(self, bundle: Bundle, count: int, concurrency: int) -> RayWorkers:
+        """Ask for the workers and the gate; they start when the cluster has room for them."""
+        ray = self._cluster.ray
         actor = ray.remote(_Actor).options(
             num_cpus=1,
-            max_concurrency=concurrency + 1,  # all of them where it is the last, and an answer whether it is there
+            max_concurrency=concurrency + _CONTROL_CALLS,  # all of them where it is the last, and some questions
             max_restarts=-1,
             max_task_retries=0,
         )
         gate = _gate_actor(ray, bundle.gate) if bundle.gate is not None else None
-        self._journal = bundle.gate.directory if bundle.gate is not None and bundle.gate.replay is None else None
         # Held here for as long as the actors live: one that restarts fetches them again.
-        self._needs = [self._ray.put(bundle), gate]
-        self._actors: list[Any] = [actor.remote(place) for place in range(count)]
-        self._in_flight = [0] * count
-        self._down: dict[int, asyncio.Task[None]] = {}
-        self._revived = asyncio.Event()
-        self._hopeless: OversightError | None = None
-        lost = ray.exceptions
-        self._lost = (lost.RayActorError, lost.ObjectLostError, lost.OutOfMemoryError)
+        needs = self._needs = [ray.put(bundle), gate]
+
+        async def send(worker: Any, ticket: int, spec: EpisodeSpec) -> EpisodeOutcome | None:
+            outcome: EpisodeOutcome | None = await worker.run.remote(ticket, spec, needs)
+            return outcome
+
+        return RayWorkers(self._cluster, [actor.remote(place) for place in range(count)], send)
 
     async def run(self, spec: EpisodeSpec) -> EpisodeOutcome:
         """Run one episode, again on a worker that answers if its own dies; one that keeps dying has failed."""
         started_at, started = datetime.now(UTC), time.perf_counter()
         reason = ""
         for _ in range(_TRIES):
-            place = await self._place(spec)
-            self._in_flight[place] += 1
             try:
-                outcome: EpisodeOutcome = await self._actors[place].run.remote(spec, self._needs)
-                return outcome
-            except self._ray.exceptions.RayTaskError as error:
+                return await self._workers.run(spec)
+            except self._task_error as error:
                 # Our own errors come back wrapped, with a traceback from another machine as their text.
                 raise (error.cause if isinstance(error.cause, OversightError) else error) from None
-            except self._lost as error:
-                reason = redact(" ".join(str(error).split()))
-                if place not in self._down:
-                    self._down[place] = asyncio.create_task(self._revive(place))
-            finally:
-                self._in_flight[place] -= 1
+            except WorkerLost as error:
+                reason = str(error)
         return EpisodeOutcome(
             episode_id=spec.episode_id,
             attempt=spec.attempt,
@@ -131,86 +108,67 @@ class RayEngine(Engine):
             detail=f"its worker's process died {_TRIES} times while it ran: {reason}",
         )
 
-    async def _place(self, spec: EpisodeSpec) -> int:
-        """The worker that has the fewest episodes, or the question's own if that is not far behind.
-
-        Models that run here keep what they worked out about a question for the next episode on it.
-        """
-        while len(self._down) == len(self._actors) and self._hopeless is None:
-            self._revived.clear()
-            await self._revived.wait()
-        if self._hopeless is not None:
-            raise self._hopeless
-        place = min((n for n in range(len(self._actors)) if n not in self._down), key=self._in_flight.__getitem__)
-        own = int(digest(spec.question.cluster), 16) % len(self._actors)
-        near = own not in self._down and self._in_flight[own] <= self._in_flight[place] + _FAR_BEHIND
-        return own if near else place
-
-    async def _revive(self, place: int) -> None:
-        """Wait until the worker answers again, which may take a node that joins."""
-        while True:
-            try:
-                await self._actors[place].answer.remote()
-                del self._down[place]
-                break
-            except self._ray.exceptions.ActorDiedError as error:
-                # Ray does not start it any more, which is what becomes of one that cannot even begin.
-                reason = redact(" ".join(str(error).split()))
-                self._hopeless = OversightError(f"a worker cannot be started: {reason}")
-                break
-            except self._lost:
-                await asyncio.sleep(_LOOK_AGAIN_S)
-        self._revived.set()
-
     def close(self) -> None:
         """Shut the private cluster down, or leave the one at ``address``."""
-        self._ray.shutdown()
+        self._cluster.close()
         if self._journal is not None:
             Journal(self._journal).close()  # the gate was killed: fold its log into the file, so that one can be copied
 
 
-def probe(address: str) -> None:
-    """Find out in seconds that nobody answers at ``address``; Ray itself keeps trying for minutes.
-
-    Raises:
-        UsageError: nobody does, or it is no address.
-    """
-    if address.startswith("ray://"):
-        raise UsageError(f"--address {address}: run on a node of the cluster, where the store is, and write HOST:PORT")
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdigit()):
-        raise UsageError(f"--address {address}: write it as HOST:PORT, as 'ray start' prints it")
-    try:
-        socket.create_connection((host, int(port)), timeout=_PROBE_S).close()
-    except OSError as error:
-        raise UsageError(f"--address {address}: no Ray cluster answers there: {error.strerror or error}") from None
-
-
 class _Actor:
-    """A worker as a Ray actor; it fetches what it needs, bundle and gate, with the first episode."""
+    """A worker as a Ray actor; it fetches what it needs, bundle and gate, with the first episode.
+
+    Episodes run on a loop in a thread of their own. Ray's loop only hands them over, so that it answers whatever they
+    do: one that is blocked takes no further calls, not even those of another concurrency group.
+    """
 
     def __init__(self, place: int) -> None:
         self._place = place
         self._worker: Worker | None = None
+        self._watch: LoopWatch | None = None
+        self._guard = threading.Lock()
+        self._begun: set[int] = set()
+        self._withdrawn: set[int] = set()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._turn, name="oversight-episodes", daemon=True).start()
 
-    async def answer(self) -> None:
-        """Say that there is a worker."""
+    async def blocked(self) -> Blocked | None:
+        """Answer that there is a worker, and what its episodes' loop is busy with, if it does not come round."""
+        return self._watch.blocked if self._watch is not None else None
 
-    async def run(self, spec: EpisodeSpec, needs: list[Any]) -> EpisodeOutcome:
+    async def withdraw(self, tickets: Collection[int]) -> list[int]:
+        """Never begin these episodes; returns which have not begun, and so can be run elsewhere."""
+        with self._guard:
+            withdrawn = [ticket for ticket in tickets if ticket not in self._begun]
+            self._withdrawn.update(withdrawn)
+        return withdrawn
+
+    async def run(self, ticket: int, spec: EpisodeSpec, needs: list[Any]) -> EpisodeOutcome | None:
+        """Run an episode; None if it was withdrawn."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._run(ticket, spec, needs), self._loop))
+
+    async def _run(self, ticket: int, spec: EpisodeSpec, needs: list[Any]) -> EpisodeOutcome | None:
+        self._watch = self._watch or LoopWatch()
         if self._worker is None:
             bundle, gate = await needs[0], needs[1]
             remote = _RemoteGate(gate) if gate is not None else None
             self._worker = self._worker or Worker(bundle, remote, self._place)
+        with self._guard:
+            if ticket in self._withdrawn:
+                return None
+            self._begun.add(ticket)
         return await self._worker.run(spec)
+
+    def _turn(self) -> None:
+        """Run the loop for as long as the process lives; a plugin's ``sys.exit`` in a task of its own ends neither."""
+        asyncio.set_event_loop(self._loop)
+        while True:
+            with suppress(SystemExit):
+                self._loop.run_forever()
 
 
 def _gate_actor(ray: Any, settings: GateSettings) -> Any:
-    """The gate, in a process of its own on the driver's machine, where the store is.
-
-    Raises:
-        StoreError: the journal cannot be used, which is found out here and not by each worker.
-    """
-    CallGate(settings).close()
+    """The gate, in a process of its own on the driver's machine, where the store is."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)

@@ -13,17 +13,19 @@ from typing import Any, NamedTuple, TypeAlias
 from oversight.aio import run_sync
 from oversight.caller import Caller
 from oversight.calls.gate import CallGate
+from oversight.core.bounded_run import run_bounded
+from oversight.core.episode_limits import EpisodeLimits, EpisodeUsage
 from oversight.digest import digest
 from oversight.engine.drive import Driven, drive
 from oversight.engine.judge_prompt import JudgePrompt, judge_values
-from oversight.engine.planned import RunSettings, gate_settings, prepared, stopped_by_signals
+from oversight.engine.planned import RunSettings, gate_settings, prepared
 from oversight.engine.worker import Bundle, ModelPool, guarded
 from oversight.episode import Episode
 from oversight.errors import ProtocolError, UsageError
-from oversight.experiment.plan import bind
+from oversight.experiment.bind import bind
 from oversight.experiment.source import Source
 from oversight.heard import heard_by_judge
-from oversight.models.base import CallRecord, ChatModel
+from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
 from oversight.prompting.elicitation import without_instruction
 from oversight.record import Judgement
@@ -31,6 +33,7 @@ from oversight.registry import nearest
 from oversight.seat import Seat
 from oversight.store import Store, StoreWriter, Transcript, as_json, open_store
 from oversight.templates import Templates
+from oversight.util.interrupts import stopped_by_signals
 from oversight.verdict import Verdict
 
 __all__ = ["Rejudged", "rejudge"]
@@ -175,11 +178,11 @@ class _Judging:
         """Judge one transcript; what goes wrong is in the judgement, not raised."""
         transcript = await asyncio.to_thread(self._store.transcript, job.episode_id, job.attempt)
         started_at, started = datetime.now(UTC), time.perf_counter()
-        calls: list[CallRecord] = []
+        usage = EpisodeUsage(EpisodeLimits())
         words = [job.prompt.settings] if job.prompt else []
         base = digest([job.episode_id, job.attempt, self._binding.key, *words])
         model = self._models.get(self._binding.key, base, job.tries, transcript.spec.seed)
-        verdict, failure, detail = await guarded(_verdict(transcript, model, calls, job.prompt))
+        verdict, failure, detail = await guarded(run_bounded(usage, _verdict(transcript, model, usage, job.prompt)))
         return Judgement(
             judgement_id=digest([base, job.tries]),
             episode_id=job.episode_id,
@@ -192,12 +195,12 @@ class _Judging:
             failure=failure,
             detail=detail,
             seconds=time.perf_counter() - started,
-            calls=tuple(calls),
+            calls=tuple(usage.calls),
         )
 
 
 async def _verdict(
-    transcript: Transcript, model: ChatModel, calls: list[CallRecord], prompt: JudgePrompt | None
+    transcript: Transcript, model: ChatModel, usage: EpisodeUsage, prompt: JudgePrompt | None
 ) -> Verdict:
     """The verdict of ``model`` in the seat of the judge who decided."""
     seat, asked, messages = heard_by_judge(transcript.messages)
@@ -211,7 +214,7 @@ async def _verdict(
         raise ProtocolError("the judge was not asked for its verdict: there is no request to put to another")
     episode = Episode(spec.question, templates=Templates({}), cast={}, seed=spec.seed, repeat=spec.repeat)
     episode.add(*messages)
-    caller = Caller(model, seat, "judge", spec.repeat, calls)
+    caller = Caller(model, seat, "judge", spec.repeat, usage)
     judge = Seat(episode, seat, caller, spec.question)
     return await judge.decide_on(words, asked.turn if asked else None)
 

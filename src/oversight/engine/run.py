@@ -9,8 +9,10 @@ from typing import NamedTuple
 from oversight.calls.journal import JOURNAL
 from oversight.engine.logbook import add_plan, begin, ended, recorded
 from oversight.engine.planned import EpisodesDriven, RunSettings, Watch, bundle_for, find_pending, run_pending
-from oversight.engine.ray_engine import probe
+from oversight.engine.ray_cluster import probe
 from oversight.errors import UsageError
+from oversight.experiment.dry_run import refuse_failing
+from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.file import Experiment, load_experiment
 from oversight.experiment.plan import build_plan
 from oversight.store import StoreWriter
@@ -60,7 +62,8 @@ def run_experiment(
         say: tells a person in one line what else goes on.
 
     Raises:
-        UsageError: the file, a setting, a plugin or a model cannot be used; nothing was run.
+        UsageError: the file, a setting, a plugin or a model cannot be used, or an arm fails in its dry run; nothing
+            was run.
         StoreError: the store cannot be opened or written.
     """
     experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
@@ -71,12 +74,17 @@ def run_experiment(
     if experiment.file.iterate is not None:
         return _iterated(experiment, settings, limit, watch, say)
     plan = build_plan(experiment, limit)
+    refuse_failing(plan.faults, keep_going=settings.keep_going)
     # Into a new store nothing is written before its models are ready; an old one first says which are needed.
     bundle = None if settings.store.exists() else bundle_for(plan, plan.episodes, settings)
     with StoreWriter.open(settings.store) as writer:
         pending = find_pending(writer, plan, settings, bundle)
         begin(writer, experiment, plan.run_id, {arm.label: arm.protocol.version for arm in plan.arms})
         add_plan(writer, plan)
+        for line in endpoint_lines(plan.arms) if pending.episodes and settings.replay is None else ():
+            say(line)
+        for fault in plan.faults:
+            say(f"warning: {fault.told}")
         with recorded(writer, plan.run_id):
             driven = run_pending(writer, plan, pending, settings, watch)
         ended(writer, plan.run_id, driven)

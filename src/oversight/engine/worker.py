@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 import uuid
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
@@ -16,14 +15,18 @@ from typing import NamedTuple, TypeVar
 
 from oversight.calls.gate import Gate, GateSettings
 from oversight.calls.metered import Meter
+from oversight.core.bounded_run import run_bounded
+from oversight.core.conduct import conduct
+from oversight.engine.loop_watch import work_for
 from oversight.episode import Episode
-from oversight.errors import CallFailed, FailureClass, RunStopped
+from oversight.errors import CallFailed, FailureClass, LimitReached, RunStopped
 from oversight.experiment.arm import ProtocolBinding
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
 from oversight.record import EpisodeOutcome, EpisodeSpec
-from oversight.secrets import redact
+from oversight.secrets import redact, without_values
 from oversight.templates import Templates
+from oversight.util.describe import traceback_of
 from oversight.verdict import Verdict
 
 __all__ = ["Bundle", "ModelPool", "Worker", "guarded"]
@@ -96,6 +99,7 @@ class Worker:
         Raises:
             RunStopped: it needs a call and none is made any more; its calls so far are kept.
         """
+        work_for(spec.arm)
         started_at, started = datetime.now(UTC), time.perf_counter()
         episode: Episode | None = None
 
@@ -111,11 +115,12 @@ class Worker:
                 assignment=spec.assignment,
                 seed=spec.seed,
                 repeat=spec.repeat,
+                limits=spec.limits,
             )
-            return _checked(await protocol.run(episode), spec)
+            return await run_bounded(episode.usage, conduct(protocol, episode))
 
         verdict, failure, detail = await guarded(perform())
-        return EpisodeOutcome(
+        outcome = EpisodeOutcome(
             episode_id=spec.episode_id,
             attempt=spec.attempt,
             status="judged" if verdict else "failed",
@@ -128,6 +133,7 @@ class Worker:
             failure=failure,
             detail=detail,
         )
+        return without_values(outcome)  # replies hold no key any more; what a plugin says may
 
     def _templates_for(self, key: str) -> Templates:
         if key not in self._templates:
@@ -147,17 +153,9 @@ async def guarded(work: Awaitable[T]) -> tuple[T | None, str | None, str | None]
         raise
     except CallFailed as error:
         return None, error.failure.value, redact(str(error))
-    except (Exception, SystemExit, asyncio.CancelledError):
+    except LimitReached as error:
+        return None, FailureClass.LIMIT.value, redact(str(error))
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise  # somebody stopped the run; a plugin that cancels itself is one that failed
-        return None, FailureClass.PLUGIN.value, redact(traceback.format_exc())
-
-
-def _checked(verdict: object, spec: EpisodeSpec) -> Verdict:
-    """What a plugin returned must be a verdict on this question."""
-    if not isinstance(verdict, Verdict):
-        raise TypeError(f"{spec.protocol}.run returned {type(verdict).__name__}, not a Verdict")
-    probs = verdict.belief.probs
-    if probs is not None and len(probs) != len(spec.question.answers):
-        raise ValueError(f"the verdict has {len(probs)} probabilities for {len(spec.question.answers)} answers")
-    return verdict
+        return None, FailureClass.PLUGIN.value, redact(traceback_of(error))

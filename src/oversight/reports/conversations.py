@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ def conversation_rows(transcript: Transcript, role: str | None, *, won: bool) ->
     verdict = transcript.outcome.verdict
     if verdict is None:
         return
-    messages = [m.model_copy(update={"text": said_once(m, transcript.question.labels)}) for m in transcript.messages]
+    messages = [_said_once(message, transcript.question.labels) for message in transcript.messages]
     for seat in _seats(transcript, role):
         if won and _reward(transcript, seat) <= 1 / 2:
             continue
@@ -73,6 +73,11 @@ def preference_rows(transcripts: Iterable[Transcript], role: str | None) -> Iter
                         replies.setdefault((seat, prompt), []).append(_Reply(said, _reward(transcript, seat)))
         for (_, prompt), those in replies.items():
             yield from _pair(prompt, those)
+
+
+def _said_once(message: Message, labels: Sequence[str]) -> Message:
+    text = said_once(message, labels)
+    return message if text == message.text else message.model_copy(update={"text": text})
 
 
 class _Reply(NamedTuple):

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 from oversight.errors import UsageError
 from oversight.registry import nearest
 from oversight.reports.conversations import conversation_rows, preference_rows
+from oversight.reports.episode_rows import episode_row
 from oversight.reports.step_rows import Checked, by_overseer, by_person, is_cut, prm800k_row, trl_steps_row
-from oversight.reports.transcripts import transcripts
-from oversight.secrets import redact
-from oversight.store import Store, Transcript
+from oversight.reports.transcripts import stored_rows, transcripts
+from oversight.store import Store
 
 __all__ = ["Export", "ExportForm", "Filter", "export"]
 
@@ -99,7 +99,7 @@ def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = Non
     def rows(exported: Export) -> Iterator[dict[str, Any]]:
         match form:
             case "episodes":
-                yield from (_episode(run, transcript) for transcript in transcripts(store, free))
+                yield from (episode_row(run, row) for row in stored_rows(store, free))
             case "prm800k":
                 yield from map(prm800k_row, checked())
             case "trl-steps":
@@ -177,32 +177,3 @@ FROM judgements
 WHERE kind = 'human' AND labels IS NOT NULL AND episode_id IN (SELECT episode_id FROM plan WHERE run_id = ?)
 ORDER BY judged_at
 """
-
-
-def _episode(run: str, transcript: Transcript) -> dict[str, Any]:
-    """An episode: nothing that the store knows of it is missing but secrets, so that it can be built again."""
-    outcome = transcript.outcome.model_dump(mode="json")
-    verdict = outcome.pop("verdict")
-    messages = outcome.pop("messages")
-    for failed in (outcome, *outcome["calls"]):
-        # Whoever raised a failure should have kept keys out of its words; this goes out of the house.
-        failed["detail"] = failed["detail"] and redact(failed["detail"])
-    beliefs = [
-        {"message": place, "seat": message["author"], "turn": message["turn"]} | belief
-        for place, message in enumerate(messages)
-        if (belief := message.pop("belief")) is not None
-    ]
-    return {
-        "run": run,
-        "episode": outcome.pop("episode_id"),
-        **{name: outcome.pop(name) for name in ("attempt", "status", "failure", "detail", "started_at", "duration_s")},
-        "made_by_run": transcript.run_id,
-        "spec": transcript.spec.model_dump(mode="json", exclude={"episode_id", "attempt"}),
-        "gold": transcript.gold,
-        "mistakes": list(transcript.mistakes),
-        "verdict": None if verdict is None else verdict["belief"],
-        "messages": messages,
-        "beliefs": beliefs,
-        "annotations": [] if verdict is None else verdict["annotations"],
-        **outcome,
-    }

@@ -4,7 +4,7 @@ from oversight.store.access import Parameter
 from oversight.store.delivery import deliver
 from oversight.store.ledger import Entry, Ledger, LedgerError, Sitting
 from oversight.store.reader import Store, open_store
-from oversight.store.rows import ArmRow, RunEvent, RunRow, as_json
+from oversight.store.rows import ArmRow, PlanRow, RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
 from oversight.store.transcript import Transcript
 from oversight.store.writer import StoreWriter
@@ -16,6 +16,7 @@ __all__ = [
     "Ledger",
     "LedgerError",
     "Parameter",
+    "PlanRow",
     "RunEvent",
     "RunRow",
     "Sitting",

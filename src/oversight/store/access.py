@@ -15,11 +15,14 @@ import duckdb
 import pyarrow as pa
 
 from oversight.errors import StoreError
+from oversight.store.damage import DAMAGE, DATABASE, remedy
+from oversight.util.processes import is_suspended
 
 __all__ = [
     "DATABASE",
     "Locked",
     "Parameter",
+    "Suspended",
     "as_request",
     "connect",
     "one_line",
@@ -27,9 +30,6 @@ __all__ = [
     "run_select",
     "translated",
 ]
-
-DATABASE = "oversight.duckdb"
-"""The database's file name in a store directory."""
 
 Parameter: TypeAlias = "str | int | float | bool | Sequence[Parameter] | None"
 """What a query's ``?`` may stand for."""
@@ -53,6 +53,16 @@ class Locked(StoreError):
         return str(self.args[0])
 
 
+class Suspended(Locked):
+    """The process that has the database file open is stopped, and neither answers nor ends by itself."""
+
+    def __init__(self, directory: Path, pid: int) -> None:
+        super().__init__(
+            f"store {directory} is held by process {pid}, which is suspended: resume it with 'kill -CONT {pid}', or "
+            f"end it with 'kill -KILL {pid}', which costs at most the calls in flight"
+        )
+
+
 def one_line(error: BaseException) -> str:
     """DuckDB's message without the excerpt of the query below it."""
     return " ".join(str(error).split("\n\nLINE ")[0].split())
@@ -68,7 +78,8 @@ def translated(directory: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        raise StoreError(f"store {directory}: {one_line(error)}") from error
+        todo = remedy(directory, error)
+        raise StoreError(f"store {directory}: {one_line(error)}" + (f"; {todo}" if todo else "")) from error
 
 
 def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -87,6 +98,8 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         except duckdb.IOException as error:
             if not (holder := _HOLDER.search(str(error))):
                 raise
+            if is_suspended(int(holder[1])):
+                raise Suspended(directory, int(holder[1])) from error
             raise Locked(
                 f"store {directory} is in use by process {holder[1]}: wait until it ends, stop it, "
                 "or choose another --store",
@@ -129,6 +142,7 @@ def run_select(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Parame
 
     Raises:
         StoreError: ``sql`` is not exactly one SELECT, or DuckDB refuses it.
+        duckdb.Error: the file cannot be read.
     """
     try:
         statements = con.extract_statements(sql)
@@ -138,9 +152,24 @@ def run_select(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Parame
         # DuckDB counts "WITH x AS (INSERT …) SELECT …" as a SELECT: only the transaction stops it.
         con.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            return con.sql(statements[0], params=list(params)).to_arrow_table()
+            return _distinct(con.sql(statements[0], params=list(params)).to_arrow_table())
         finally:
             with suppress(duckdb.Error):
                 con.execute("ROLLBACK")
+    except DAMAGE:
+        raise
     except duckdb.Error as error:
         raise StoreError(one_line(error)) from error
+
+
+def _distinct(table: pa.Table) -> pa.Table:
+    """Tell columns of one name apart, which joins have: the second ``x`` becomes ``x_2``, unless there is one."""
+    names: list[str] = []
+    taken = set(table.column_names)
+    for name in table.column_names:
+        number, distinct = 1, name
+        while distinct in names or (number > 1 and distinct in taken):
+            number += 1
+            distinct = f"{name}_{number}"
+        names.append(distinct)
+    return table.rename_columns(names)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from oversight.errors import StoreError
 from oversight.record import Judgement
-from oversight.store.access import DATABASE, Locked, retrying
+from oversight.store.access import Locked, Suspended, retrying
+from oversight.store.client import ask_writer
+from oversight.store.damage import DATABASE
 from oversight.store.ledger import Ledger
-from oversight.store.server import DONE, HEADER, socket_path
+from oversight.store.server import DONE
 from oversight.store.writer import StoreWriter
 
 __all__ = ["deliver"]
@@ -49,6 +50,8 @@ def deliver(directory: Path) -> int:
                     _hand_over(directory, batch)
                     ledger.delivered(batch)
                 return 0
+            except Suspended:
+                return len(pending)
             except OSError:  # nobody is there, or not any more
                 pass
             try:
@@ -68,15 +71,6 @@ def _hand_over(directory: Path, judgements: Sequence[Judgement]) -> None:
         StoreError: it refused.
     """
     request = {"judgements": [judgement.model_dump(mode="json") for judgement in judgements]}
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(_ANSWER_S)
-        client.connect(str(socket_path(directory)))
-        client.sendall(json.dumps(request).encode() + b"\n")
-        with client.makefile("rb") as answer:
-            head = answer.read(HEADER.size)
-            if len(head) < HEADER.size:
-                raise ConnectionResetError("the writer went away")
-            kind, size = HEADER.unpack(head)
-            body = answer.read(size)
+    kind, body = ask_writer(directory, json.dumps(request).encode(), _ANSWER_S)
     if kind != DONE:
         raise StoreError(f"store {directory}: the run that writes it refused a judgement: {body.decode()}")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from oversight.errors import StoreError
 from oversight.record import Judgement
+from oversight.util.private_files import create_private
 
 __all__ = ["LEDGER", "Entry", "Ledger", "LedgerError", "Sitting"]
 
@@ -171,6 +172,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        create_private(self.path)
         # A connection each: Streamlit answers every browser from threads that come and go.
         try:
             with closing(sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)) as con:

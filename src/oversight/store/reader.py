@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from oversight.calls.journal import JOURNAL
 from oversight.errors import StoreError
-from oversight.store.access import DATABASE, Locked, Parameter, as_request, connect, retrying, run_select
+from oversight.store.access import Locked, Parameter, as_request, connect, retrying, run_select, translated
+from oversight.store.client import ask_writer
+from oversight.store.damage import DATABASE
 from oversight.store.schema import check_version
-from oversight.store.server import HEADER, TABLE, socket_path
+from oversight.store.server import TABLE
 from oversight.store.transcript import QUERY, Transcript, from_row
+from oversight.util.private_files import PRIVATE_FILES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,11 +80,17 @@ def open_store(directory: Path | str) -> Store:
         StoreError: there is none.
     """
     store = Store(Path(directory).absolute())
-    if not (store.directory / DATABASE).is_file():
+    with translated(store.directory):
+        there = (store.directory / DATABASE).exists()
+        journal = (store.directory / JOURNAL).is_file()
+    if there:
+        return store
+    if journal:
         raise StoreError(
-            f"there is no store in {store.directory}: `oversight run EXPERIMENT.yaml --store DIR` makes one"
+            f"store {store.directory} has lost its database {DATABASE}: the `oversight run` that made it makes it "
+            f"again, from the calls kept in {JOURNAL} and without paying for them"
         )
-    return store
+    raise StoreError(f"there is no store in {store.directory}: `oversight run EXPERIMENT.yaml --store DIR` makes one")
 
 
 def _ask_writer(directory: Path, request: str) -> pa.Table:
@@ -88,30 +98,16 @@ def _ask_writer(directory: Path, request: str) -> pa.Table:
 
     Raises:
         OSError: there is none, or it went away.
-        StoreError: it refused.
+        StoreError: it refused, or is suspended.
     """
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(_ANSWER_S)
-        client.connect(str(socket_path(directory)))
-        client.sendall(request.encode() + b"\n")
-        with client.makefile("rb") as answer:
-            kind, size = HEADER.unpack(_exactly(answer.read(HEADER.size), HEADER.size))
-            body = _exactly(answer.read(size), size)
+    kind, body = ask_writer(directory, request.encode(), _ANSWER_S)
     if kind != TABLE:
         raise StoreError(body.decode())
     return pa.ipc.open_stream(body).read_all()
 
 
-def _exactly(data: bytes, size: int) -> bytes:
-    if len(data) < size:
-        raise ConnectionResetError("the writer went away")
-    return data
-
-
 def _read_file(directory: Path, sql: str, params: Sequence[Parameter]) -> pa.Table:
-    con = connect(directory, read_only=True)
-    try:
+    # A large query may put what does not fit into memory into files beside the database.
+    with PRIVATE_FILES, translated(directory), closing(connect(directory, read_only=True)) as con:
         check_version(con)
         return run_select(con, sql, params)
-    finally:
-        con.close()

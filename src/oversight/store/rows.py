@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +18,7 @@ from oversight.transcript import Kind, Message
 
 __all__ = [
     "ArmRow",
+    "PlanRow",
     "Row",
     "RunEvent",
     "RunRow",
@@ -57,6 +58,22 @@ class RunRow(NamedTuple):
     seed: int
     created_at: datetime
     oversight_version: str
+
+
+class PlanRow(NamedTuple):
+    """What the store keeps of an episode before it ran; each attribute is `EpisodeSpec`'s of that name."""
+
+    episode_id: str
+    arm: str
+    task: str
+    protocol: str
+    options: dict[str, Any]
+    judge: str | None
+    strong: str | None
+    question_key: str
+    assignment: Sequence[int | None]
+    seed: int
+    repeat: int
 
 
 class ArmRow(NamedTuple):
@@ -113,15 +130,18 @@ def event_row(run_id: str, at: datetime, event: RunEvent, detail: Mapping[str, o
     }
 
 
-def plan_row(run_id: str, arm_no: int, spec: EpisodeSpec) -> Row:
+def plan_row(run_id: str, arm_no: int, asked: EpisodeSpec | PlanRow) -> Row:
     """The row of ``plan``."""
-    shared = {"episode_id", "arm", "task", "protocol", "judge", "strong", "question_key", "repeat", "seed"}
-    return spec.model_dump(include=shared) | {
+    return {
         "run_id": run_id,
         "arm_no": arm_no,
-        "options": as_json(spec.options),
-        "sides": len(spec.assignment),
+        **{name: getattr(asked, name) for name in _PLAN_COLUMNS},
+        "options": as_json(asked.options),
+        "sides": len(asked.assignment),
     }
+
+
+_PLAN_COLUMNS = ("episode_id", "arm", "task", "protocol", "judge", "strong", "question_key", "repeat", "seed")
 
 
 def question_row(task: str, item: Item, restricted: bool) -> Row:

@@ -16,7 +16,6 @@ import shutil
 import socketserver
 import stat
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from pydantic import ValidationError
 from oversight.errors import StoreError
 from oversight.record import Judgement
 from oversight.store.access import one_line, run_select
+from oversight.util.short_folders import short_folder
 
 __all__ = ["DONE", "HEADER", "REFUSED", "SOCKET", "TABLE", "Accept", "QueryServer", "answers", "socket_path"]
 
@@ -82,7 +82,7 @@ class QueryServer:
         if len(os.fsencode(self._entry)) <= _LONGEST_PATH:
             with suppress(OSError):  # some shared folders hold no sockets
                 return _Server(self._entry, con, accept)
-        self._folder = Path(tempfile.mkdtemp(prefix="oversight-"))  # nobody else may enter it
+        self._folder = short_folder("oversight-", _LONGEST_PATH - len(f"/{SOCKET}"))
         server = _Server(self._folder / SOCKET, con, accept)
         self._entry.symlink_to(self._folder / SOCKET)
         return server

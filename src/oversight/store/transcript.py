@@ -7,15 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.belief import Belief
 from oversight.models.base import CallRecord
 from oversight.question import Answer, Question, Worked
-from oversight.quotes import Quote
 from oversight.record import EpisodeOutcome, EpisodeSpec, Side
 from oversight.transcript import Kind, Message
-from oversight.verdict import Annotation, Verdict
 
-__all__ = ["QUERY", "Transcript", "from_row"]
+__all__ = ["KEY", "QUERY", "Transcript", "from_row", "stored_question"]
 
 # Bound to: episode, attempt, attempt. One query, so that a live store cannot change in between. Each child
 # table is met by the one row chosen, which lets DuckDB skip all but a few blocks of it: a correlated subquery
@@ -39,7 +36,8 @@ SELECT
 FROM chosen
 """
 
-_KEY = ("run_id", "episode_id", "attempt")
+KEY = ("run_id", "episode_id", "attempt")
+"""The columns that say which attempt at an episode a row belongs to."""
 
 
 class Transcript(BaseModel):
@@ -95,36 +93,47 @@ class Transcript(BaseModel):
         return found
 
 
-def from_row(row: dict[str, Any]) -> Transcript:
-    """Put an episode together from the one row that `QUERY` gives."""
+def from_row(row: dict[str, Any], known: dict[tuple[str, tuple[int, ...]], Question] | None = None) -> Transcript:
+    """Put an episode together from the one row that `QUERY` gives; the lists in it are used up.
+
+    ``known`` are questions as presented that were put together before, by key and order.
+    """
     stored = row["question"]
     order = tuple(row["answer_order"])
-    question = Question(
-        answers=tuple(Answer(**answer) for answer in stored["answers"]),
-        worked=tuple(Worked(**worked) for worked in stored["worked"] or ()),
-        **{name: stored[name] for name in ("id", "prompt", "material", "cluster")},
+    known = {} if known is None else known
+    if (question := known.get((row["question_key"], order))) is None:
+        question = known[row["question_key"], order] = stored_question(stored).presented(order)
+    # All of it is validated at once, which takes half the time of making each record by itself.
+    return Transcript.model_validate(
+        {
+            "run_id": row["run_id"],
+            "spec": {
+                "question": question,
+                "cast": json.loads(row["models"]),
+                "options": json.loads(row["options"]),
+                "answer_order": order,
+                "assignment": row["assignment"],
+                **{name: row[name] for name in _SPEC_COLUMNS},
+            },
+            "outcome": {
+                "messages": _messages(row, question.material),
+                "calls": [_call(call) for call in row["calls"] or ()],
+                "sides": row["sides"],
+                "verdict": _verdict(row),
+                **{name: row[name] for name in _OUTCOME_COLUMNS},
+            },
+            "gold": order.index(stored["gold"]),
+            "mistakes": stored["mistakes"] or (),
+        }
     )
-    spec = EpisodeSpec(
-        question=question.presented(order),
-        cast=json.loads(row["models"]),
-        options=json.loads(row["options"]),
-        answer_order=order,
-        assignment=tuple(row["assignment"]),
-        **{name: row[name] for name in _SPEC_COLUMNS},
-    )
-    outcome = EpisodeOutcome(
-        messages=_messages(row, question.material),
-        calls=tuple(_call(call) for call in row["calls"] or ()),
-        sides=tuple(Side(**side) for side in row["sides"]),
-        verdict=_verdict(row),
-        **{name: row[name] for name in _OUTCOME_COLUMNS},
-    )
-    return Transcript(
-        run_id=row["run_id"],
-        spec=spec,
-        outcome=outcome,
-        gold=order.index(stored["gold"]),
-        mistakes=tuple(stored["mistakes"] or ()),
+
+
+def stored_question(row: dict[str, Any]) -> Question:
+    """Put a question together from its row, with its answers in the order stored."""
+    return Question(
+        answers=tuple(Answer(**answer) for answer in row["answers"]),
+        worked=tuple(Worked(**worked) for worked in row["worked"] or ()),
+        **{name: row[name] for name in ("id", "prompt", "material", "cluster")},
     )
 
 
@@ -135,40 +144,47 @@ _SPEC_COLUMNS = (
 _OUTCOME_COLUMNS = ("episode_id", "attempt", "status", "started_at", "duration_s", "failure", "detail")
 
 
-def _messages(row: dict[str, Any], material: str | None) -> tuple[Message, ...]:
+def _messages(row: dict[str, Any], material: str | None) -> list[dict[str, Any]]:
     beliefs = {held["idx"]: _belief(held) for held in row["beliefs"] or ()}
-    quotes: dict[int, list[Quote]] = {}
+    quotes: dict[int, list[dict[str, Any]]] = {}
     for note in row["annotations"] or ():
         if not note["verdict"]:
-            quotes.setdefault(note["message"], []).append(Quote(**json.loads(note["data"])))
-    return tuple(
-        Message(
-            text=material if message["text"] is None else message["text"],
-            quotes=tuple(quotes.get(idx, ())),
-            belief=beliefs.get(idx),
-            **{name: value for name, value in message.items() if name not in (*_KEY, "idx", "text")},
-        )
-        for idx, message in enumerate(row["messages"] or ())
-    )
+            quotes.setdefault(note["message"], []).append(json.loads(note["data"]))
+    messages = []
+    for message in row["messages"] or ():
+        idx = message.pop("idx")
+        if message["text"] is None:
+            message["text"] = material
+        message["quotes"] = quotes.get(idx, ())
+        message["belief"] = beliefs.get(idx)
+        messages.append(_without_key(message))
+    return messages
 
 
-def _belief(held: dict[str, Any]) -> Belief:
-    return Belief(**{name: held[name] for name in ("probs", "source", "status", "mass")})
+def _belief(held: dict[str, Any]) -> dict[str, Any]:
+    return {name: held[name] for name in ("probs", "source", "status", "mass")}
 
 
-def _call(call: dict[str, Any]) -> CallRecord:
-    fields = {name: value for name, value in call.items() if name not in (*_KEY, "call_attempt")}
-    return CallRecord(attempt=call["call_attempt"], **fields)
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    found = _without_key(call)
+    found["attempt"] = found.pop("call_attempt")
+    return found
 
 
-def _verdict(row: dict[str, Any]) -> Verdict | None:
+def _without_key(record: dict[str, Any]) -> dict[str, Any]:
+    """Take off what says which episode a record belongs to."""
+    for name in KEY:
+        record.pop(name, None)
+    return record
+
+
+def _verdict(row: dict[str, Any]) -> dict[str, Any] | None:
     final = [held for held in row["beliefs"] or () if held["final"]]
     if not final:
         return None
-    notes = [note for note in row["annotations"] or () if note["verdict"]]
-    return Verdict(
-        belief=_belief(final[0]),
-        annotations=tuple(
-            Annotation(kind=note["kind"], data=json.loads(note["data"]), message=note["message"]) for note in notes
-        ),
-    )
+    notes = [
+        {"kind": note["kind"], "data": json.loads(note["data"]), "message": note["message"]}
+        for note in row["annotations"] or ()
+        if note["verdict"]
+    ]
+    return {"belief": _belief(final[0]), "annotations": notes}

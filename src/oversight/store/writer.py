@@ -7,22 +7,26 @@ import json
 import threading
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
 
+from oversight.calls.journal import JOURNAL
 from oversight.errors import StoreError
 from oversight.question import Item
 from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store.access import Locked, connect, retrying, translated
+from oversight.store.damage import DATABASE
 from oversight.store.ledger import Ledger
 from oversight.store.rows import (
     ArmRow,
+    PlanRow,
     Row,
     RunEvent,
     RunRow,
@@ -39,6 +43,7 @@ from oversight.store.rows import (
 )
 from oversight.store.schema import migrate
 from oversight.store.server import QueryServer, answers
+from oversight.util.private_files import PRIVATE_FILES, make_private_directory
 
 __all__ = ["StoreWriter"]
 
@@ -53,6 +58,10 @@ _INSERT_NEW = {
 }
 _STORED = "SELECT episode_id, attempt FROM episodes SEMI JOIN incoming USING (episode_id, attempt)"
 _OTHERS_GONE_S = 5.0
+_PART = 10_000
+"""Rows of a plan that are held in memory at a time."""
+
+T = TypeVar("T")
 
 
 class StoreWriter:
@@ -66,6 +75,7 @@ class StoreWriter:
     def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection, answering: bool = True) -> None:
         self.directory = directory
         self._con = con
+        self._opened = ExitStack()  # what is let go of with the file
         self._schemas = stored_schemas(con)
         self._lock = threading.Lock()
         self._server = QueryServer(directory, con, self.judge) if answering else None
@@ -87,14 +97,19 @@ class StoreWriter:
         """
         directory = directory.absolute()
         with translated(directory):
-            directory.mkdir(parents=True, exist_ok=True)
-            con = _connect_between_others(directory)
-            try:
+            make_private_directory(directory)
+            if not (directory / DATABASE).exists() and (directory / JOURNAL).is_file():
+                warnings.warn(
+                    f"store {directory} has lost its database {DATABASE}: episodes are run again from the calls kept "
+                    f"in {JOURNAL}, which are not paid again",
+                    stacklevel=2,
+                )
+            with ExitStack() as opened:
+                opened.enter_context(PRIVATE_FILES)
+                con = opened.enter_context(closing(_connect_between_others(directory)))
                 migrate(con)
                 writer = cls(directory, con, answering)
-            except BaseException:
-                con.close()
-                raise
+                writer._opened = opened.pop_all()
         try:
             writer.take_in()
         except StoreError as error:
@@ -119,7 +134,7 @@ class StoreWriter:
         if self._server is not None:
             self._server.close()
         with self._lock, translated(self.directory):
-            self._con.close()
+            self._opened.close()
 
     def begin(self, run: RunRow) -> None:
         """Store a run, unless it is there already: a run that is resumed keeps its first row."""
@@ -129,7 +144,7 @@ class StoreWriter:
     def plan(
         self,
         run_id: str,
-        planned: Sequence[tuple[int, EpisodeSpec]],
+        planned: Iterable[tuple[int, EpisodeSpec | PlanRow]],
         items: Iterable[tuple[str, Item]],
         restricted: Collection[str] = (),
         arms: Sequence[ArmRow] = (),
@@ -143,11 +158,14 @@ class StoreWriter:
             restricted: the names of tasks whose questions must not be published.
             arms: what the arms of these episodes are.
         """
-        episodes = {spec.episode_id: plan_row(run_id, arm_no, spec) for arm_no, spec in planned}
-        questions = {item.key: question_row(task, item, task in restricted) for task, item in items}
         with self._transaction() as con:
-            self._insert_new(con, "questions", list(questions.values()))
-            self._insert_new(con, "plan", list(episodes.values()))
+            # In parts, because the rows of a large run take more memory than its plan.
+            for some in _parts(items):
+                questions = {item.key: question_row(task, item, task in restricted) for task, item in some}
+                self._insert_new(con, "questions", list(questions.values()))
+            for those in _parts(planned):
+                episodes = {asked.episode_id: plan_row(run_id, arm_no, asked) for arm_no, asked in those}
+                self._insert_new(con, "plan", list(episodes.values()))
             self._insert_new(con, "arms", [arm_row(run_id, arm) for arm in arms])
 
     def write(self, run_id: str, batch: Sequence[tuple[EpisodeSpec, EpisodeOutcome]]) -> int:
@@ -240,6 +258,12 @@ class StoreWriter:
                 raise
 
 
+def _parts(of: Iterable[T]) -> Iterator[list[T]]:
+    coming = iter(of)
+    while part := list(islice(coming, _PART)):
+        yield part
+
+
 def _connect_between_others(directory: Path) -> duckdb.DuckDBPyConnection:
     """Open the file for writing, waiting out whoever has it open for one query or one judgement."""
     for last in retrying(_OTHERS_GONE_S):
@@ -257,5 +281,8 @@ def _registered(con: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[Non
     con.register("incoming", table)
     try:
         yield
-    finally:
-        con.unregister("incoming")
+    except BaseException:
+        with suppress(duckdb.Error):  # a transaction that failed takes no further statement, and says only that
+            con.unregister("incoming")
+        raise
+    con.unregister("incoming")
