@@ -15,12 +15,14 @@ import yaml
 from pydantic import BaseModel
 
 from oversight.aio import run_sync
+from oversight.core.bounded_run import run_bounded
 from oversight.episode import Episode
 from oversight.models.base import ModelSettings
-from oversight.models.rehearsal import RehearsalModel
+from oversight.models.dry_run import DryRunModel
 from oversight.protocol import Protocol
 from oversight.question import Answer, Question
 from oversight.registry import Plugin, find_plugin, installed
+from oversight.secrets import redact
 from oversight.templates import Templates
 from oversight.transcript import PROTOCOL, Kind, Message
 
@@ -41,7 +43,7 @@ class Option(NamedTuple):
 
 
 class SeatSeen(NamedTuple):
-    """A seat as a rehearsal saw it: what it argues, writes (and to whom), and whom it reads."""
+    """A seat as a dry run saw it: what it argues, writes (and to whom), and whom it reads."""
 
     seat: str
     role: str
@@ -82,7 +84,7 @@ def find_one(kind: type, name: str, point: EntryPoint) -> Found:
         cls: type[Any] = plugin.load(kind)
         options = options_of(cls.Options)
     except (Exception, SystemExit) as error:  # whatever a plugin does, the page shows the others
-        return Found(name, package, "", None, None, [], without_paths(f"{type(error).__name__}: {error}"))
+        return Found(name, package, "", None, None, [], without_paths(redact(f"{type(error).__name__}: {error}")))
     return Found(name, package, inspect.getdoc(cls) or "", plugin, cls, options, None)
 
 
@@ -162,24 +164,25 @@ _SAMPLE = Question(
 
 
 def seats_of(found: Found) -> list[SeatSeen] | str:
-    """Who sits in a protocol with its default options, from a rehearsal in which no model is called; or why not."""
+    """Who sits in a protocol with its default options, from a dry run in which no model is called; or why not."""
     assert found.cls is not None
     assert found.plugin is not None
     try:
         protocol: Protocol = found.cls(found.cls.Options())
         asked = protocol.assignments(_SAMPLE, random.Random(0))
-        cast = {role: (RehearsalModel(ModelSettings(model="rehearsal")),) for role in protocol.roles}
+        cast = {role: (DryRunModel(ModelSettings(model="dry run")),) for role in protocol.roles}
         episode = Episode(
             _SAMPLE,
             templates=Templates(found.plugin.prompts),
             cast=cast,
             options=protocol.options,
             assignment=asked[0] if asked else (0,),
+            dry_run=True,
         )
-        run_sync(asyncio.wait_for(protocol.run(episode), _PATIENCE_S))
+        run_sync(asyncio.wait_for(run_bounded(episode.usage, protocol.run(episode)), _PATIENCE_S))
         return list(_seen(episode))
     except (Exception, SystemExit) as error:
-        return without_paths(f"{type(error).__name__}: {error}")
+        return without_paths(redact(f"{type(error).__name__}: {error}"))
 
 
 def _seen(episode: Episode) -> Iterator[SeatSeen]:

@@ -161,7 +161,7 @@ def _options(found: Found) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _rehearsed(name: str, fingerprint: str, _found: Found) -> list[SeatSeen] | str:
+def _tried(name: str, fingerprint: str, _found: Found) -> list[SeatSeen] | str:
     return seats_of(_found)
 
 
@@ -175,7 +175,7 @@ def _seats(found: Found) -> None:
         ],
         key="roles",
     )
-    seats = _rehearsed(found.name, found.plugin.fingerprint, found)
+    seats = _tried(found.name, found.plugin.fingerprint, found)
     if isinstance(seats, str):
         st.caption("Its seats are not known: on a made-up question, without models, its default options end so.")
         untrusted.verbatim(seats)
@@ -192,7 +192,7 @@ def _seats(found: Found) -> None:
         },
     )
     st.caption(
-        "As a rehearsal went: one made-up question, the default options, no model called."
+        "As a dry run went: one made-up question, the default options, no model called."
         + (f" The first {_MOST_SEATS} of {len(seats):,} seats." if len(seats) > _MOST_SEATS else "")
     )
 

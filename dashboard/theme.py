@@ -4,12 +4,12 @@ from __future__ import annotations
 
 __all__ = ["options"]
 
-_BOTH: dict[str, str | int] = {
+_BOTH: dict[str, str | int | bool] = {
     "baseRadius": "0.4rem",
     "buttonRadius": "0.4rem",
     "baseFontSize": 15,
     "codeFontSize": "0.86rem",
-    "showWidgetBorder": "true",
+    "showWidgetBorder": True,
     "paddingTop": "3.2rem",
     "headingFontSizes": "1.9rem",
 }
@@ -37,9 +37,9 @@ _LIGHT_SIDE = {"backgroundColor": "#f3f5f7", "secondaryBackgroundColor": "#e7ebe
 _DARK_SIDE = {"backgroundColor": "#101419", "secondaryBackgroundColor": "#1d232b"}
 
 
-def options() -> dict[str, str]:
-    """Option name -> value, as Streamlit's command line takes them."""
-    found: dict[str, str] = {}
+def options() -> dict[str, str | int | bool]:
+    """Option name -> value, as Streamlit keeps them."""
+    found: dict[str, str | int | bool] = {}
     for section, settings in (
         ("theme", _BOTH),
         ("theme.light", _LIGHT),
@@ -47,5 +47,5 @@ def options() -> dict[str, str]:
         ("theme.light.sidebar", _LIGHT_SIDE),
         ("theme.dark.sidebar", _DARK_SIDE),
     ):
-        found |= {f"{section}.{name}": str(value) for name, value in settings.items()}
+        found |= {f"{section}.{name}": value for name, value in settings.items()}
     return found

@@ -8,14 +8,16 @@ LaTeX, so there is nothing to escape and nothing to forget. Which elements there
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 import streamlit as st
 
-__all__ = ["LONGEST", "Box", "Part", "one_line", "quoted", "show", "table", "verbatim", "visible"]
+from oversight.util.invisible import invisible_note, mark_invisible
+
+__all__ = ["LONGEST", "Box", "Part", "one_line", "quoted", "show", "table", "verbatim"]
 
 LONGEST = 20_000
 """Characters of one text that are shown; a page has more of them than a browser likes to lay out."""
@@ -23,8 +25,9 @@ _IN_TABLE = 240
 _TALL = 30
 """Rows of a table that are shown without a scroll bar of its own."""
 
-# Characters that steer a terminal, or turn the direction of what follows, become marks.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKS = frozenset({"verified", "unverified", "hit"})
+_FOLDS = frozenset({"fold", "open", "call"})
+"""Their text is the beginning of what is in them."""
 _NAME = re.compile(r"[a-z][a-z-]*")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -38,6 +41,8 @@ class Box(NamedTuple):
         parts: what is in it; a text is shown as it is.
         colour: of its edge or its head.
         shade: how dark it is, from 0 to 1.
+
+    A line below its texts counts the characters in them that a reader would not see.
     """
 
     kind: str
@@ -71,7 +76,7 @@ def show(boxes: Sequence[Box], *, key: str, whole: bool = False) -> None:
 
 def verbatim(text: str) -> None:
     """Show a text as it is, with a button that copies it."""
-    st.code(_cut(visible(text), LONGEST), language=None, wrap_lines=True)
+    st.code(_cut(mark_invisible(text), LONGEST), language=None, wrap_lines=True)
 
 
 def table(rows: pd.DataFrame, *, colours: Mapping[str, Mapping[str, str]] | None = None, **settings: Any) -> Any:
@@ -117,14 +122,9 @@ def quoted(text: str, quotes: Sequence[Mapping[str, Any]], *, opening: str = "",
     return (*parts, text[done:])
 
 
-def visible(text: str) -> str:
-    """A text whose control characters are marks that can be seen."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-
-
 def one_line(text: str, longest: int = 80) -> str:
     """The beginning of a text, on one line."""
-    beginning = " ".join(visible(text[: 4 * longest]).split())
+    beginning = " ".join(mark_invisible(text[: 4 * longest]).split())
     return beginning if len(beginning) <= longest and len(text) <= 4 * longest else beginning[: longest - 1] + "…"
 
 
@@ -137,8 +137,20 @@ def _cut(text: str, longest: int | None) -> str:
 def _sent(part: Part, longest: int | None) -> str | dict[str, Any]:
     """What the browser is told of a part."""
     if isinstance(part, str):
-        return _cut(visible(part), longest)
+        return _cut(mark_invisible(part), longest)
     if not _NAME.fullmatch(part.kind) or not (part.colour is None or _COLOUR.fullmatch(part.colour)):
         raise ValueError(f"neither kinds nor colours come from a store: {part.kind!r}, {part.colour!r}")
     shade = None if part.shade is None else min(max(float(part.shade), 0.0), 1.0)
-    return {"k": part.kind, "p": [_sent(each, longest) for each in part.parts], "c": part.colour, "s": shade}
+    sent = [_sent(each, longest) for each in part.parts]
+    if part.kind not in _FOLDS | _MARKS and (note := invisible_note("".join(_own_texts(part)))):
+        sent.append({"k": "unseen", "p": [note], "c": None, "s": None})
+    return {"k": part.kind, "p": sent, "c": part.colour, "s": shade}
+
+
+def _own_texts(box: Box) -> Iterator[str]:
+    """The texts of a box, those with a mark around them included, and not those of the boxes in it."""
+    for part in box.parts:
+        if isinstance(part, str):
+            yield part
+        elif part.kind in _MARKS:
+            yield from _own_texts(part)

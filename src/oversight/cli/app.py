@@ -9,7 +9,8 @@ import typer
 
 from oversight.cli.dashboard import dashboard
 from oversight.cli.models import models
-from oversight.cli.output import Format, err, out, plain, print_frame
+from oversight.cli.output import Format, err, out, plain
+from oversight.cli.sql import sql
 
 __all__ = ["app"]
 
@@ -35,6 +36,8 @@ _Replay = Annotated[
 ]
 _Format = Annotated[Format, typer.Option("--format", help="How to print it.")]
 
+_ListFormat = Annotated[Format, typer.Option("--format", help="How to print the list.")]
+
 _STORE = Path("oversight-store")
 
 
@@ -52,6 +55,9 @@ def run(
     seed: _Seed = None,
     repeat: _Repeat = None,
     replay: _Replay = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Run arms that fail in their dry run all the same.")
+    ] = False,
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
     from oversight.cli.progress import say, watch
@@ -59,7 +65,7 @@ def run(
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
-    settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay)
+    settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay, keep_going)
     result = run_experiment(
         experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch, say=say
     )
@@ -220,19 +226,6 @@ def show(
 
 
 @app.command()
-def sql(
-    query: Annotated[str, typer.Argument(metavar="SELECT", help="One read-only query.")],
-    store: _Store = _STORE,
-    form: _Format = Format.TABLE,
-) -> None:
-    """Run one read-only query on the store, also while a run is writing it."""
-    from oversight.store import open_store
-
-    found = open_store(store).arrow(query)
-    print_frame(found.column_names, [tuple(row.values()) for row in found.to_pylist()], form)
-
-
-@app.command()
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run to export.")],
     form: Annotated[
@@ -259,26 +252,29 @@ def export(
 @app.command()
 def protocols(
     name: Annotated[str | None, typer.Argument(help="One protocol, for its options and prompts.")] = None,
+    form: _ListFormat = Format.TABLE,
 ) -> None:
     """List the installed protocols, or show one's options and prompts."""
     from oversight.cli.plugins import list_plugins, show_protocol
     from oversight.protocol import Protocol
 
-    show_protocol(name) if name else list_plugins(Protocol)
+    show_protocol(name) if name else list_plugins(Protocol, form)
 
 
 @app.command()
 def tasks(
     name: Annotated[str | None, typer.Argument(help="One task, for its options and an example.")] = None,
+    form: _ListFormat = Format.TABLE,
 ) -> None:
     """List the installed tasks, or show one's options and an example question."""
     from oversight.cli.plugins import list_plugins, show_task
     from oversight.tasks.base import Task
 
-    show_task(name) if name else list_plugins(Task)
+    show_task(name) if name else list_plugins(Task, form)
 
 
 app.command()(dashboard)
+app.command()(sql)
 app.add_typer(models, name="models")
 
 new = typer.Typer(help="Start something of your own.", rich_markup_mode=None)

@@ -8,10 +8,10 @@ from itertools import groupby
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from oversight.cli.output import Format, out, plain, print_frame, ranged
-from oversight.errors import UsageError
+from oversight.errors import UsageError, YamlError
+from oversight.experiment.plain_yaml import read_yaml
 from oversight.reports.ladder import Flips, LadderRow
 from oversight.reports.rejudged import RejudgedRow
 
@@ -29,9 +29,9 @@ def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
         if not sign or key.strip() == "model":
             raise UsageError(f"--set {pair}: write it as key=value, for example --set belief=stated")
         try:
-            settings[key.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UsageError(f"--set {key}: the value is not valid YAML") from None
+            settings[key.strip()] = read_yaml(text).data
+        except YamlError as error:
+            raise UsageError(f"--set {key}: the value cannot be read: {error}") from None
     return settings
 
 

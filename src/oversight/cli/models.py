@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from oversight.cli.output import Format, err, out, plain, print_frame
-from oversight.errors import UsageError
+from oversight.cli.plugins import complain_of, find_listed
 from oversight.models.base import ChatModel
 from oversight.models.embedded import KNOWN_WEIGHTS, fetch
 from oversight.models.embedded.weights import OnProgress
-from oversight.registry import find_plugin, installed
 
 __all__ = ["models"]
 
@@ -24,12 +21,22 @@ models = typer.Typer(help="Models that run here, without a key.", rich_markup_mo
 
 
 @models.callback(invoke_without_command=True)
-def list_models(context: typer.Context) -> None:
+def list_models(
+    context: typer.Context,
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+) -> None:
     """List the models that run here, and whether their weights are on this machine."""
     if context.invoked_subcommand is None:
-        points = installed(ChatModel)
-        rows = [(f"embedded/{name}", _standing(name), _about(point)) for name, point in points.items()]
-        print_frame(["model", "weights", "what it does"], rows, Format.TABLE)
+        listed = find_listed(ChatModel)
+        columns = ["model", "weights", "what it does", "fault"]
+        rows: list[tuple[str | None, ...]] = [
+            (f"embedded/{each.name}", _standing(each.name), each.description, each.fault) for each in listed
+        ]
+        if form is Format.TABLE:
+            columns.pop()
+            rows = [(model, state, "(cannot be used)" if fault else about) for model, state, about, fault in rows]
+        print_frame(columns, rows, form)
+        complain_of(listed)
 
 
 @models.command("fetch")
@@ -47,14 +54,6 @@ def _standing(name: str) -> str:
     if weights is None:
         return ""
     return "here" if weights.path.is_file() else f"oversight models fetch {name}"
-
-
-def _about(point: EntryPoint) -> str:
-    try:
-        model = find_plugin(ChatModel, point.name).load(ChatModel)
-    except UsageError as error:  # a plugin that cannot be imported is listed, and says why
-        return str(error)
-    return (inspect.getdoc(model) or "").partition("\n")[0]
 
 
 @contextmanager

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from oversight.secrets import value_redactor
+from oversight.util.invisible import mark_invisible
 
 __all__ = ["Format", "err", "out", "plain", "print_frame", "ranged"]
 
@@ -30,8 +32,6 @@ def _console(*, stderr: bool = False) -> Console:
 out = _console()
 err = _console(stderr=True)
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
 
 class Format(StrEnum):
     """How to print a table."""
@@ -43,8 +43,12 @@ class Format(StrEnum):
 
 
 def plain(value: object) -> Text:
-    """A value as text that cannot steer the terminal: control and direction characters become visible marks."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", "" if value is None else str(value)))
+    """A value as text that cannot steer the terminal and holds no key: what a reader would not see becomes a mark."""
+    return _shown(value, value_redactor())
+
+
+def _shown(value: object, clean: Callable[[str], str]) -> Text:
+    return Text(mark_invisible(clean("" if value is None else str(value))))
 
 
 def ranged(value: float | None, low: float | None, high: float | None, form: str = ".3f") -> str:
@@ -54,17 +58,30 @@ def ranged(value: float | None, low: float | None, high: float | None, form: str
     return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
+def _strict(cell: Any) -> Any:
+    """A value as JSON has it, which knows neither NaN nor infinity."""
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
 def print_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format, title: str = "") -> None:
     """Print rows in one of the formats; numbers keep their type in JSON."""
+    clean = value_redactor()  # once for all cells: looking for keys in the environment takes its time
     if form is Format.JSON:
-        print(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=str))
+        cells = [{name: _strict(cell) for name, cell in zip(columns, row, strict=True)} for row in rows]
+        print(json.dumps(cells, indent=2, default=str))
     elif form is Format.CSV:
+        import pandas as pd  # takes longer than all the rest, and most commands need none
+
         print(pd.DataFrame(list(rows), columns=list(columns)).to_csv(index=False), end="")
     elif form is Format.MARKDOWN:
         print("| " + " | ".join(columns) + " |")
         print("|" + "---|" * len(columns))
         for row in rows:
-            print("| " + " | ".join(plain(cell).plain.replace("|", "\\|").replace("\n", " ") for cell in row) + " |")
+            print(
+                "| "
+                + " | ".join(_shown(cell, clean).plain.replace("|", "\\|").replace("\n", " ") for cell in row)
+                + " |"
+            )
     else:
         if title:
             out.print(plain(title))
@@ -73,5 +90,5 @@ def print_frame(columns: Sequence[str], rows: Sequence[Sequence[Any]], form: For
             numeric = bool(rows) and all(isinstance(row[number], int | float) or row[number] is None for row in rows)
             table.add_column(plain(column), justify="right" if numeric else "left")
         for row in rows:
-            table.add_row(*(plain(cell) for cell in row))
+            table.add_row(*(_shown(cell, clean) for cell in row))
         out.print(table)

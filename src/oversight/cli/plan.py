@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 
 from oversight.cli.output import Format, err, out, plain, print_frame
 from oversight.engine.logbook import arm_row
+from oversight.experiment.arm import PlannedEpisode
+from oversight.experiment.dry_run import refuse_exits
+from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.estimate import Estimate, estimate
 from oversight.experiment.file import Experiment
-from oversight.experiment.plan import Plan, PlannedEpisode
-from oversight.iterate.rounds import method_of
-from oversight.stats.planning import TARGET, Design, detectable
+from oversight.experiment.plan import Plan
 from oversight.store import ArmRow
 
 __all__ = ["power_lines", "print_iterated", "print_plan"]
@@ -22,18 +23,22 @@ _EPISODES = 500_000
 
 def print_plan(plan: Plan, form: Format) -> None:
     """Print what each arm would take; for people also what it could detect."""
+    refuse_exits(plan.faults)
     rows = estimate(plan)
     print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {plan.run_id}")
     if form is Format.TABLE:
         for line in power_lines(plan):
             out.print(plain(line), soft_wrap=True)
-    for arm in plan.arms:
-        if arm.rehearsal.error:
-            err.print(plain(f"warning: {arm.label} fails in rehearsal: {arm.rehearsal.error}"))
+    for line in endpoint_lines(plan.arms):
+        err.print(plain(line), soft_wrap=True)
+    for fault in plan.faults:
+        err.print(plain(f"warning: {fault.told}"), soft_wrap=True)
 
 
 def print_iterated(experiment: Experiment, limit: int | None, form: Format) -> None:
     """Print what all rounds of an iterated experiment would take of other people's models."""
+    from oversight.iterate.rounds import method_of  # which imports SciPy
+
     method, run_id = method_of(experiment, limit)
     rows, warnings = method.estimated()
     print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
@@ -46,13 +51,18 @@ def power_lines(plan: Plan) -> list[str]:
 
     As in reports, an arm and its baseline are alike in all but the protocol: the models of the roles both have.
     """
+    baselines = _baselines(plan)
+    if not any(alone is not None for alone in baselines):
+        return []
+    from oversight.stats.planning import TARGET, Design, detectable  # which imports SciPy
+
     counts = _counting(plan)
     lines = []
-    for at, (arm, alone) in enumerate(zip(plan.arms, _baselines(plan), strict=True)):
+    for at, (arm, alone) in enumerate(zip(plan.arms, baselines, strict=True)):
         shared = [] if alone is None else [key for key in counts[at] if key in counts[alone]]
         if alone is None or not shared:
             continue
-        clusters = Counter(plan.items[key][1].question.cluster for key in shared)
+        clusters = Counter(plan.items.packed(key).cluster for key in shared)
         episodes, base = (round(sum(counts[each][key] for key in shared) / len(shared)) for each in (at, alone))
         least = detectable(
             Design(tuple(sorted(clusters.values())), episodes, base),
@@ -91,13 +101,12 @@ def _counting(plan: Plan) -> dict[int, Counter[str]]:
     """For each arm, how many episodes of each question can count: those that are not void."""
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for planned in plan.episodes:
-        if not _void(plan, planned):
-            found[planned.arm][planned.spec.question_key] += 1
+        if not _void(planned):
+            found[planned.arm][planned.question.key] += 1
     return found
 
 
-def _void(plan: Plan, planned: PlannedEpisode) -> bool:
+def _void(planned: PlannedEpisode) -> bool:
     """Whether it is a contest in which no side argues the right answer."""
-    spec = planned.spec
-    right = spec.answer_order.index(plan.items[spec.question_key][1].gold)
-    return len(spec.assignment) > 1 and right not in spec.assignment
+    assignment = planned.assignment
+    return len(assignment) > 1 and planned.order.index(planned.question.gold) not in assignment

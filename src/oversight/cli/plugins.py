@@ -4,30 +4,78 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from textwrap import indent
+from typing import NamedTuple
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
-from oversight.cli.output import Format, out, plain, print_frame
+from oversight.cli.output import Format, err, out, plain, print_frame
+from oversight.errors import UsageError
 from oversight.protocol import Protocol
 from oversight.question import Item
 from oversight.registry import find_plugin, installed
 from oversight.tasks.base import Task
 from oversight.tasks.source import FileTask
 from oversight.templates import Templates
+from oversight.util.entry_points import distribution_of
 
-__all__ = ["list_plugins", "show_protocol", "show_task"]
+__all__ = ["Listed", "complain_of", "find_listed", "list_plugins", "show_protocol", "show_task"]
+
+_LONGEST = 300
+"""Characters of a description's first line that are shown."""
 
 
-def list_plugins(kind: type) -> None:
-    """Print each installed plugin's name and the first line of its description."""
-    rows = []
-    for name in installed(kind):
-        description = inspect.getdoc(find_plugin(kind, name).load(kind)) or ""
-        rows.append((name, description.partition("\n")[0]))
-    print_frame(["name", "what it does"], rows, Format.TABLE)
+class Listed(NamedTuple):
+    """One installed plugin as lists show it.
+
+    Attributes:
+        name: what experiments call it.
+        description: the first line of its docstring; empty for one that cannot be used.
+        fault: why it cannot be used, in one line that names its distribution; None if it can.
+    """
+
+    name: str
+    description: str
+    fault: str | None
+
+
+def find_listed(kind: type) -> list[Listed]:
+    """Every installed plugin of a kind, those that cannot be used too; what their modules print goes to stderr."""
+    found = []
+    for name, point in installed(kind).items():
+        try:
+            with redirect_stdout(sys.stderr):
+                cls: type[object] = find_plugin(kind, name).load(kind)
+        except UsageError as error:
+            origin = distribution_of(point)
+            said = str(error) if origin in str(error) else f"'{name}' of {origin}: {error}"
+            found.append(Listed(name, "", said))
+        else:
+            found.append(Listed(name, (inspect.getdoc(cls) or "").partition("\n")[0][:_LONGEST], None))
+    return found
+
+
+def list_plugins(kind: type, form: Format = Format.TABLE) -> None:
+    """Print each installed plugin's name and what it does, and why some cannot be used."""
+    listed = find_listed(kind)
+    columns = ["name", "what it does", "fault"]
+    rows: list[tuple[str | None, ...]] = [tuple(each) for each in listed]
+    if form is Format.TABLE:
+        columns.pop()
+        rows = [(each.name, each.description if each.fault is None else "(cannot be used)") for each in listed]
+    print_frame(columns, rows, form)
+    complain_of(listed)
+
+
+def complain_of(listed: Sequence[Listed]) -> None:
+    """Say on stderr, one line each, what is wrong with installed plugins."""
+    for each in listed:
+        if each.fault is not None:
+            err.print(plain(f"warning: {each.fault}"), soft_wrap=True)
 
 
 def show_protocol(name: str) -> None:
@@ -72,10 +120,15 @@ def _print_head(name: str, cls: type) -> None:
 
 def _print_options(options: type[BaseModel]) -> None:
     rows = []
+    try:
+        schemas = options.model_json_schema()["properties"] if options.model_fields else {}
+    except Exception:  # a type of the plugin's own may have no schema
+        schemas = {}
     for name, field in options.model_fields.items():
-        schema = options.model_json_schema()["properties"][name]
-        default = "required" if field.default is PydanticUndefined else repr(field.default)
-        rows.append((name, _kind(schema), default, field.description or ""))
+        default = "required" if field.is_required() else f"{field.get_default(call_default_factory=True)!r:.100}"
+        rows.append(
+            (field.alias or name, _kind(schemas.get(field.alias or name, {})), default, field.description or "")
+        )
     if rows:
         print_frame(["option", "type", "default", "meaning"], rows, Format.TABLE)
 

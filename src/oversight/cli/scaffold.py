@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -29,15 +30,21 @@ def new_protocol(name: str, parent: Path) -> Path:
     Raises:
         UsageError: the name cannot name a Python module, is that of an installed protocol, or the folder exists.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UsageError(f"'{name}' cannot name a protocol: use lower-case letters, digits and _, such as my_debate")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
+        form = "use up to 64 lower-case letters, digits and _, such as my_debate"
+        raise UsageError(f"'{name:.80}' cannot name a protocol: {form}")
+    if name in sys.stdlib_module_names:
+        raise UsageError(f"'{name}' is a module of Python's, which tests would import instead: use another name")
     if name in installed(Protocol):
         raise UsageError(f"a protocol called '{name}' is installed already, and reports would show two under one name")
     folder = parent / name
     if folder.exists():
         raise UsageError(f"{folder} exists already: choose another name, or remove it")
     names = {"@name@": name, "@Class@": "".join(part.title() for part in name.split("_"))}
-    (folder / "prompts").mkdir(parents=True)
+    try:
+        (folder / "prompts").mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror or error}") from None
     source = resources.files("oversight") / "scaffold"
     for file, target in _FILES.items():
         (folder / _filled(target, names)).write_text(

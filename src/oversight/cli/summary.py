@@ -12,7 +12,7 @@ from oversight.cli.process import print_process
 from oversight.cli.report import print_faults, print_report, print_truncations
 from oversight.cli.rounds import print_rounds
 from oversight.engine.drive import Driven
-from oversight.errors import StopReason
+from oversight.errors import RunStopped, StopReason
 from oversight.reports.faults import faults, truncations
 from oversight.reports.measured import measured
 from oversight.reports.optimised import optimised
@@ -70,13 +70,25 @@ def ended(driven: Driven[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> i
         err.print(plain(f"note: {notice}"), soft_wrap=True)
     for episode, where, outcome in failed[:_LISTED_FAILURES]:
         reason = (outcome.detail or "").strip().splitlines()
-        err.print(plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"))
+        err.print(
+            plain(f"failed: {episode} ({where}): {outcome.failure}: {reason[-1] if reason else ''}"), soft_wrap=True
+        )
     if len(failed) > _LISTED_FAILURES:
         err.print(plain(f"and {len(failed) - _LISTED_FAILURES} more: the store's view 'outcomes' lists them"))
     if driven.interrupted:
         err.print(plain("interrupted: what finished is kept; the same command goes on from here"))
         return INTERRUPTED
     if driven.stopped:
-        err.print(plain(f"stopped: {driven.stopped}; every completed call is kept"), soft_wrap=True)
+        err.print(plain(f"stopped: {driven.stopped}; {_kept(driven.stopped)}"), soft_wrap=True)
         return _STOPPED[driven.stopped.reason]
     return SOME_FAILED if failed else DONE
+
+
+def _kept(stopped: RunStopped) -> str:
+    """Say what became of the calls that had been completed."""
+    if stopped.reason is not StopReason.STORE:
+        return "every completed call is kept"
+    if not stopped.lost:
+        return "every call completed before is kept"
+    calls = "1 completed call is" if stopped.lost == 1 else f"{stopped.lost} completed calls are"
+    return f"{calls} lost and paid again; every one before is kept"

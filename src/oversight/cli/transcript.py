@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
@@ -12,6 +15,7 @@ from oversight.cli.tree import decomposition
 from oversight.errors import UsageError
 from oversight.store import Store, Transcript
 from oversight.transcript import PREFERENCE, PROTOCOL, Kind, Message
+from oversight.util.invisible import invisible_note
 
 __all__ = ["find_episode", "print_transcript"]
 
@@ -41,11 +45,12 @@ def print_transcript(transcript: Transcript, *, with_prompts: bool, with_reasoni
     spec, outcome, question = transcript.spec, transcript.outcome, transcript.question
     out.print(plain(f"episode {spec.episode_id}  {spec.arm}  {outcome.status}"))
     out.print(plain(f"judge {spec.judge or '-'}, strong {spec.strong or '-'}\n"))
-    out.print(plain(question.prompt))
+    out.print(plain(_noted(question.prompt)))
     for label, answer in zip(question.labels, question.answers, strict=True):
         right = label == question.labels[transcript.gold]
         argued = [side.seat for side in transcript.sides if side.argues == question.labels.index(label)]
         notes = [*(f"argued by {seat}" for seat in argued), *(["the right answer"] if right else [])]
+        notes += [unseen] if (unseen := invisible_note(answer.text)) else []
         out.print(plain(f"  {label}  {answer.text}{'   <- ' + ', '.join(notes) if notes else ''}"))
     checked, tree = _checked(transcript), decomposition(transcript)
     hidden = (*_PROMPTS, Kind.FORM, Kind.DISCLOSURE) if checked or tree else _PROMPTS
@@ -79,10 +84,12 @@ def _about_versions(message: Message) -> bool:
 def _checked(transcript: Transcript) -> list[Text]:
     """Each solution that was checked: its steps as labelled, and beside them the truth where it is known."""
     notes = transcript.outcome.verdict.annotations if transcript.outcome.verdict else ()
-    steps = [note.data for note in notes if note.kind == "step"]
+    labels = transcript.question.labels
+    # A protocol that is not ours may note something else under these names.
+    steps = [note.data for note in notes if note.kind == "step" and _is_step(note.data)]
     lines: list[Text] = []
-    for solution in (note.data for note in notes if note.kind == "solution"):
-        number, labels = solution["solution"], transcript.question.labels
+    for solution in (n.data for n in notes if n.kind == "solution" and _is_solution(n.data, len(labels))):
+        number = solution["solution"]
         ends = "no answer" if solution["answer"] is None else f"answer {labels[solution['answer']]}"
         score = "no score" if solution["score"] is None else f"score {solution['score']:.3f}"
         if solution.get("unparsable") and "labelled" not in solution:
@@ -94,10 +101,24 @@ def _checked(transcript: Transcript) -> list[Text]:
             if step["solution"] == number:
                 p = "" if step["p_correct"] is None else f" {step['p_correct']:.3f}"
                 truth = "   <- the first mistake" if step["step"] == mistake else ""
-                lines.append(plain(f"  {step['step'] + 1}. {step['text']}  [{step['label']}{p}]{truth}"))
+                note = f" [{unseen}]" if (unseen := invisible_note(str(step["text"]))) else ""
+                lines.append(plain(f"  {step['step'] + 1}. {step['text']}  [{step['label']}{p}]{truth}{note}"))
         if solution.get("labelled", 0) < solution["steps"] and "labelled" in solution:
             lines.append(plain(f"  ({solution['steps'] - solution['labelled']} more steps were not labelled)"))
     return lines
+
+
+def _is_step(data: Mapping[str, Any]) -> bool:
+    known = {"solution", "step", "label", "p_correct", "text"} <= data.keys()
+    return known and isinstance(data["step"], int) and isinstance(data["p_correct"], float | int | None)
+
+
+def _is_solution(data: Mapping[str, Any], answers: int) -> bool:
+    if not {"solution", "answer", "score", "writer", "steps"} <= data.keys():
+        return False
+    numbers = all(isinstance(data[name], int) for name in ("solution", "steps")) and data["solution"] >= 0
+    answered = data["answer"] is None or data["answer"] in range(answers)
+    return numbers and answered and isinstance(data["score"], float | int | None)
 
 
 def _reasoning(message: Message, reply: Message, *, whole: bool) -> Group:
@@ -105,7 +126,7 @@ def _reasoning(message: Message, reply: Message, *, whole: bool) -> Group:
     head = f"reasoning of {message.author}{_turn(reply)}"
     if not whole:
         return Group(Text(""), _styled(f"{head} ({len(message.text.split()):,} words; --reasoning shows it)", "dim"))
-    text = plain(message.text)
+    text = plain(_noted(message.text))
     text.stylize("dim")
     return Group(Text(""), _styled(f"{head}, which no seat reads", "dim"), Padding(text, (0, 0, 0, 2)))
 
@@ -118,9 +139,15 @@ def _message(message: Message, labels: tuple[str, ...]) -> Group:
         head = f"{message.author}{_aside(message.audience)}{place}"
     if message.belief is not None:
         return Group(Text(""), _styled(f"{head}: {_belief(message.belief, labels)}", "bold"))
-    cut = _cut(message)
-    end = plain(f"\n[{cut}]" if cut else "")
+    notes = [note for note in (_cut(message), invisible_note(message.text)) if note]
+    end = plain("".join(f"\n[{note}]" for note in notes))
     return Group(Text(""), _styled(head, "bold"), Padding(_quoted(message) + end, (0, 0, 0, 2)))
+
+
+def _noted(text: str) -> str:
+    """A text, with a line below it about the characters in it that a reader does not see."""
+    note = invisible_note(text)
+    return f"{text}\n[{note}]" if note else text
 
 
 def _turn(message: Message) -> str:

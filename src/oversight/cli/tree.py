@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from oversight.cli.output import plain
 from oversight.store import Transcript
+from oversight.util.invisible import invisible_note
 
 __all__ = ["decomposition"]
 
@@ -47,6 +48,8 @@ def _node(node: dict[str, Any], argued: set[str]) -> Group:
         notes += [f"by {node['by']}{', TOLD WHAT TO ARGUE' if node['by'] in argued else ''}"] if node["by"] else []
         notes += [_AGREED[node["agreed"]]] if node["agreed"] is not None else []
         notes += ["1 call" if node["calls"] == 1 else f"{node['calls']} calls"]
+    unseen = invisible_note(f"{node['question']}{'' if node['how'] == 'memo' else node['answer'] or ''}")
+    notes += [unseen] if unseen else []
     head = Text.assemble((f"{node['node']}  ", "dim"), (" ".join(_said(node["question"]).split()), "bold"))
     lines = [head, Text(f"   [{'; '.join(plain(note).plain for note in notes)}]", style="dim")]
     if node["answer"] is not None and node["how"] != "memo":
