@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import oversight.util.quiet_start  # noqa: F401 - before all that takes long
 from oversight.belief import Belief, BeliefSource, BeliefStatus
 from oversight.episode import Episode
 from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolError, StoreError, UsageError

@@ -6,12 +6,24 @@ import hashlib
 import json
 import random
 
-__all__ = ["digest", "draw"]
+__all__ = ["canonical", "digest", "digest_of", "draw"]
+
+_LENGTH = 24
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def digest(value: object, length: int = 24) -> str:
+def canonical(value: object) -> str:
+    """Encode a JSON-serialisable value as ASCII: equal values make equal texts, whatever their key order."""
+    return _ENCODER.encode(value)
+
+
+def digest(value: object, length: int = _LENGTH) -> str:
     """A hexadecimal SHA-256 prefix of a JSON-serialisable value, independent of key order."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return digest_of(canonical(value), length)
+
+
+def digest_of(text: str, length: int = _LENGTH) -> str:
+    """Hash a text that `canonical` made, or that is put together as it would be."""
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from oversight.aio import all_of
 from oversight.caller import Caller
+from oversight.core.branches import Thread, current_thread, inside
+from oversight.core.episode_limits import EpisodeLimits, EpisodeUsage
+from oversight.core.seating import check_name, check_parts, check_side, stance_of
+from oversight.core.verb_log import VerbLog
 from oversight.digest import draw
 from oversight.errors import ProtocolError
 from oversight.markup import Trusted, escape, tag
@@ -26,25 +28,7 @@ from oversight.transcript import PROTOCOL, Branch, Kind, Message
 
 __all__ = ["Episode"]
 
-_SEAT_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
-
 T = TypeVar("T")
-
-
-@dataclass
-class _Thread:
-    """The transcript as one branch of the episode sees it: what went before, and its own part."""
-
-    episode: Episode
-    path: Branch = ()
-    before: tuple[Message, ...] = ()
-    own: list[Message] = field(default_factory=list)
-    gathers: int = 0
-    seated: Counter[str] = field(default_factory=Counter)
-    """How many seats of each role were opened before, as far as this branch knows."""
-
-
-_current: ContextVar[_Thread | None] = ContextVar("oversight_thread", default=None)
 
 
 class Episode:
@@ -54,8 +38,10 @@ class Episode:
         question: the question, its answers in the order presented. There is no gold answer in here.
         options: the protocol's options.
         assignment: the answer each arguing seat must defend, by place.
-        calls: a record of every model call so far.
-        sides: what each arguing seat was told to argue.
+        dry_run: whether it is only tried out, with models that call nothing. What else the protocol does, as using
+            tools, happens all the same unless it asks this.
+        usage: what it took so far, held to its limits.
+        verbs: the verbs that seats were told to do, and what was done wrong with them.
     """
 
     def __init__(
@@ -68,19 +54,23 @@ class Episode:
         assignment: Assignment = (),
         seed: int = 0,
         repeat: int = 0,
+        limits: EpisodeLimits | None = None,
+        dry_run: bool = False,
     ) -> None:
         self.question = question
         self.options = options
         self.assignment = assignment
-        self.calls: list[CallRecord] = []
-        self.sides: list[Side] = []
+        self.dry_run = dry_run
+        self.usage = EpisodeUsage(limits or EpisodeLimits())
+        self._sides: list[Side] = []
         self.reads_assigned = False
         self._templates = templates
         self._cast = cast
         self._seed = seed
         self._repeat = repeat
         self._seats: set[str] = set()
-        self._root = _Thread(self)
+        self._root = Thread(self)
+        self.verbs = VerbLog(lambda: self._thread.task, self.usage.wait_if_over)
 
     @property
     def assigned(self) -> int:
@@ -93,6 +83,16 @@ class Episode:
         if not self.assignment or self.assignment[0] is None:
             raise ProtocolError("this episode has no assigned answer")
         return self.assignment[0]
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """A record of every model call so far; a copy, because records are the framework's to add."""
+        return list(self.usage.calls)
+
+    @property
+    def sides(self) -> list[Side]:
+        """What each arguing seat was told to argue; a copy."""
+        return list(self._sides)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -147,14 +147,13 @@ class Episode:
         Raises:
             ProtocolError: the name is taken or malformed, the role has no model, or there is no such template.
         """
+        check_name(name, self._seats, reserved=brief != "preference")
         models = self._cast.get(role or name, ())
         if not models:
             raise ProtocolError(f"the experiment binds no model to role '{role or name}'")
-        if not _SEAT_NAME.fullmatch(name) or name in self._seats or name == PROTOCOL:
-            raise ProtocolError(f"a seat cannot be called '{name}': taken, or not lower-case letters, digits, _.-")
         self._seats.add(name)
         subject = self.question if question is None else question
-        _check_side(name, subject, argues, against)
+        check_side(name, subject, argues, against)
         side = Side(
             seat=name,
             argues=argues,
@@ -162,12 +161,12 @@ class Episode:
             open=open or against == "others",
         )
         if (argues, against, open) != (None, None, False):
-            self.sides.append(side)
-        self._brief(name, brief, subject, _stance(side, subject, chooses=open), values, sees_solutions)
+            self._sides.append(side)
+        self._brief(name, brief, subject, stance_of(side, subject, chooses=open), values, sees_solutions)
         if sees_material and self.question.material is not None:
             self._tell(name, Kind.MATERIAL, self.question.material)
         turn = self._next_of(role or name) if place is None else place
-        caller = Caller(models[turn % len(models)], name, role or name, self._repeat, self.calls)
+        caller = Caller(models[turn % len(models)], name, role or name, self._repeat, self.usage)
         return Seat(self, name, caller, subject if isinstance(subject, Question) else None)
 
     def assign(self, seat: Seat, *, argues: int, against: int | Literal["others"] | None = None) -> None:
@@ -181,32 +180,45 @@ class Episode:
         Raises:
             ProtocolError: there is no such answer, or the seat has a side already.
         """
-        if any(side.seat == seat.name for side in self.sides):
+        if any(side.seat == seat.name for side in self._sides):
             raise ProtocolError(f"seat '{seat.name}' has a side already")
-        _check_side(seat.name, self.question, argues, against)
+        check_side(seat.name, self.question, argues, against)
         other = against if isinstance(against, int) else None
         side = Side(seat=seat.name, argues=argues, against=other, open=against == "others")
-        self.sides.append(side)
-        self._tell(seat.name, Kind.REQUEST, str(_stance(side, self.question, chooses=False)))
+        self._sides.append(side)
+        self._tell(seat.name, Kind.REQUEST, str(stance_of(side, self.question, chooses=False)))
 
-    async def gather(self, *parts: Coroutine[Any, Any, T]) -> list[T]:
+    def own_task(self) -> None:
+        """Take the running task for the episode's own: outside any gather, its verbs run there and in no other."""
+        self._root.task = asyncio.current_task()
+
+    def gather(self, *parts: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, list[T]]:
         """Let several things happen at the same time, each blind to the others, and return their results.
 
         In the transcript the parts follow each other in the order given, whichever ended first. When one
         fails the others still end, because they are paid for; then the first failure is raised.
+
+        Raises:
+            ProtocolError: a part is no coroutine, or was given twice.
         """
+        return self.verbs.call("episode.gather()", partial(self._gather, parts), parts)
+
+    async def _gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        check_parts(parts)
         here = self._thread
         number, here.gathers = here.gathers, here.gathers + 1
         before = self.messages
         threads = [
-            _Thread(self, (*here.path, number, place), before, seated=Counter(here.seated))
+            Thread(self, (*here.path, number, place), before, seated=Counter(here.seated))
             for place in range(len(parts))
         ]
-        tasks = [asyncio.create_task(_inside(thread, part)) for thread, part in zip(threads, parts, strict=True)]
+        tasks = [asyncio.create_task(inside(thread, part)) for thread, part in zip(threads, parts, strict=True)]
         seated = Counter(here.seated)
+        self.usage.tasks.update(tasks)
         try:
             return await all_of(*tasks)
         finally:
+            self.usage.tasks.difference_update(task for task in tasks if task.done())
             for thread in threads:
                 here.own.extend(thread.own)
                 here.seated += thread.seated - seated
@@ -217,14 +229,22 @@ class Episode:
         Raises:
             ProtocolError: nothing.
         """
-        found = next((side for side in self.sides if side.seat == seat), None)
+        found = next((side for side in self._sides if side.seat == seat), None)
         if found is None or (found.argues is None and found.against is None):
             raise ProtocolError(f"seat '{seat}' argues for nothing, so no version of what it says is the best")
         return found
 
     def add(self, *messages: Message) -> None:
-        """Append to the transcript; seats do this for a protocol."""
+        """Append to the transcript; seats do this for a protocol.
+
+        Raises:
+            ProtocolError: something is no `Message`.
+        """
+        for each in messages:
+            if not isinstance(each, Message):
+                raise self.verbs.refuse(f"episode.add() takes messages, not {type(each).__name__}: use seat.speak()")
         self._thread.own.extend(messages)
+        self.usage.count_messages(len(messages))
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:
         """Fill in one of the protocol's templates; ``question``, ``labels`` and ``options`` are always there."""
@@ -239,8 +259,8 @@ class Episode:
         return number
 
     @property
-    def _thread(self) -> _Thread:
-        thread = _current.get()
+    def _thread(self) -> Thread:
+        thread = current_thread.get()
         return thread if thread is not None and thread.episode is self else self._root
 
     def _brief(
@@ -262,31 +282,3 @@ class Episode:
 
     def _tell(self, seat: str, kind: Kind, text: str) -> None:
         self.add(Message(author=PROTOCOL, audience=(seat,), kind=kind, text=text, branch=self.branch))
-
-
-async def _inside(thread: _Thread, part: Coroutine[Any, Any, T]) -> T:
-    _current.set(thread)
-    return await part
-
-
-def _check_side(name: str, subject: Question | str, argues: int | None, against: int | str | None) -> None:
-    """A side must be one of the answers that the seat is shown."""
-    for place in (argues, None if against == "others" else against):
-        answers = len(subject.answers) if isinstance(subject, Question) else 0
-        if place is not None and not (isinstance(place, int) and 0 <= place < answers):
-            raise ProtocolError(f"seat '{name}' cannot take side {place!r}: its question has {answers} answers")
-
-
-def _stance(side: Side, subject: Question | str, *, chooses: bool) -> Trusted | None:
-    """What a seat must argue, as its prompt says it."""
-    if not isinstance(subject, Question) or (side.argues, side.against, side.open) == (None, None, False):
-        return None
-    label = dict(enumerate(subject.labels))
-    against = "others" if side.open and not chooses else label.get(side.against) if side.against is not None else None
-    return tag(
-        "stance",
-        seat=side.seat,
-        argues=None if side.argues is None else label[side.argues],
-        against=against,
-        open="yes" if chooses else None,
-    )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CallFailed",
     "FailureClass",
+    "LimitReached",
     "OversightError",
     "ProtocolError",
     "RunStopped",
@@ -45,6 +46,8 @@ class FailureClass(StrEnum):
     LOW_MASS = "low_mass"
     """Next to none of the first token's probability lies on the answers' labels."""
     PLUGIN = "plugin"
+    LIMIT = "limit"
+    """The episode took more than its limits allow."""
 
     @property
     def transient(self) -> bool:
@@ -72,8 +75,31 @@ class UsageError(OversightError):
     """Something the user wrote cannot be used: one line that says where, what and the fix (exit code 2)."""
 
 
+class YamlError(UsageError):
+    """A YAML text cannot be read as plain data.
+
+    Args:
+        line: where, from 1.
+        where: the keys and list places that lead there.
+        message: what is wrong.
+    """
+
+    def __init__(self, line: int, where: tuple[str | int, ...], message: str) -> None:
+        super().__init__(line, where, message)
+        self.line = line
+        self.where = where
+        self.message = message
+
+    def __str__(self) -> str:
+        return ": ".join([*([".".join(map(str, self.where))] if self.where else []), self.message])
+
+
 class ProtocolError(OversightError):
     """A protocol plugin broke the framework's contract (a seat used twice at once, an unknown template)."""
+
+
+class LimitReached(OversightError):
+    """An episode took all that its limits allow: it fails with class ``limit``, whatever its protocol does next."""
 
 
 class StoreError(OversightError):
@@ -101,12 +127,14 @@ class RunStopped(OversightError):
     Args:
         reason: why.
         message: one line for a person.
+        lost: how many completed calls could not be kept so far, and so are paid again.
     """
 
-    def __init__(self, reason: StopReason, message: str) -> None:
-        super().__init__(reason, message)
+    def __init__(self, reason: StopReason, message: str, lost: int = 0) -> None:
+        super().__init__(reason, message, lost)
         self.reason = reason
         self.message = message
+        self.lost = lost
 
     def __str__(self) -> str:
         return self.message

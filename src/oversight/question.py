@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from oversight.digest import digest
 from oversight.markup import Trusted, escape, tag
 
-__all__ = ["Answer", "Item", "Question", "Worked", "same_question"]
+__all__ = ["Answer", "Item", "Question", "Worked", "distinct", "same_question"]
 
 _LABELS = string.ascii_uppercase
+_NO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _AROUND = ' "“”„«»'
 
 
@@ -51,9 +52,25 @@ class Worked(BaseModel):
     steps: tuple[str, ...]
 
 
+def distinct(texts: Iterable[str]) -> bool:
+    """Whether people can tell texts apart as answers: none is blank, and no two look the same."""
+    seen = [_as_seen(text) for text in texts]
+    return all(seen) and len(set(seen)) == len(seen)
+
+
+def _as_seen(text: str) -> str:
+    """Return a text without space around it and characters without width, each letter in one way to write it."""
+    if text.isascii():  # as most are: nothing to take out, and one way to write it
+        return text.strip()
+    return unicodedata.normalize("NFC", _NO_WIDTH.sub("", text)).strip()
+
+
 def _distinct(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
-    if len(set(answers)) < len(answers):
-        raise ValueError("two of the answers are the same")
+    seen = [(_as_seen(answer.text), answer.solution) for answer in answers]
+    if any(not text for text, _ in seen):
+        raise ValueError("one of the answers is blank")
+    if len(set(seen)) < len(seen):
+        raise ValueError("two of the answers are the same, at least to the eye")
     return answers
 
 
@@ -156,5 +173,9 @@ class Item(BaseModel):
     @cached_property
     def key(self) -> str:
         """A digest of everything in the item: a corrected gold answer makes it another item."""
+        return digest(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """Return everything in the item as JSON has it, without what a default says."""
         # Without defaults, so that a part which a later release adds does not make every old item another one.
-        return digest(self.model_dump(mode="json", exclude_defaults=True))
+        return self.model_dump(mode="json", exclude_defaults=True)

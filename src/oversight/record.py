@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oversight.belief import Belief
+from oversight.core.episode_limits import EpisodeLimits
 from oversight.models.base import CallRecord
 from oversight.protocol import Assignment
 from oversight.question import Question
@@ -44,6 +45,7 @@ class EpisodeSpec(BaseModel):
         answer_order: for each place presented, the answer's place in the stored question.
         assignment: what the sides must argue.
         seed, repeat: with the question, what every draw depends on.
+        limits: what it may take; not stored, because the next attempt may have others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class EpisodeSpec(BaseModel):
     assignment: Assignment
     seed: int
     repeat: int
+    limits: EpisodeLimits = Field(EpisodeLimits(), exclude=True)
 
     @property
     def imported(self) -> bool:

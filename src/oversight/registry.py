@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import linecache
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from oversight.core.plugin_shape import wrong_with
 from oversight.digest import digest
 from oversight.errors import UsageError
 from oversight.ida.task import FactoredTask
@@ -23,6 +24,8 @@ from oversight.imports.base import Importer
 from oversight.models.base import ChatModel
 from oversight.protocol import Protocol
 from oversight.tasks.base import Task
+from oversight.util.describe import describe_error
+from oversight.util.entry_points import distribution_of, read_entry_points, wrong_value
 
 __all__ = ["Plugin", "find_plugin", "installed", "nearest"]
 
@@ -62,18 +65,21 @@ class Plugin(BaseModel):
         """Import the class.
 
         Raises:
-            UsageError: it cannot be imported, or is not a ``kind``.
+            UsageError: it cannot be imported, is not a ``kind``, or lacks what a ``kind`` has.
         """
         word = GROUPS[kind][0]
         try:
             module = self._module()
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(f"{self._where}: cannot be imported: {type(error).__name__}: {reason}") from error
-        found = getattr(module, self.qualname, None)
+            found = getattr(module, self.qualname, None)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module may ask for the process to end as well
+            raise UsageError(f"{self._where}: cannot be imported: {describe_error(error)}") from error
         if not (isinstance(found, type) and issubclass(found, kind)):
             classes = [name for name, value in vars(module).items() if _is_own(value, kind, module)]
             raise UsageError(f"{self._where}: no {word} class '{self.qualname}'{nearest(self.qualname, classes)}")
+        if wrong := wrong_with(found, kind):
+            raise UsageError(f"{self._where}: {word} class '{self.qualname}': {wrong}")
         return found
 
     @property
@@ -109,9 +115,13 @@ class Plugin(BaseModel):
 
 
 @cache
+def _entry_points(kind: type) -> dict[str, tuple[metadata.EntryPoint, ...]]:
+    return read_entry_points(GROUPS[kind][1])
+
+
 def installed(kind: type) -> dict[str, metadata.EntryPoint]:
-    """The installed plugins of one kind by name."""
-    return {point.name: point for point in sorted(metadata.entry_points(group=GROUPS[kind][1]))}
+    """The installed plugins of one kind by name; of a name that two distributions claim, one of them."""
+    return {name: points[0] for name, points in _entry_points(kind).items()}
 
 
 def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
@@ -122,11 +132,7 @@ def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
     """
     word = GROUPS[kind][0]
     if ":" not in reference:
-        points = installed(kind)
-        if reference not in points:
-            known = f"; installed: {', '.join(points)}" if points else ""
-            raise UsageError(f"unknown {word} '{reference}'{nearest(reference, points)}{known}")
-        point = points[reference]
+        point = _only_point(kind, reference)
         return Plugin(module=point.module, qualname=point.attr, prompts=_prompts(_folder_of(point.module)))
     place, _, qualname = reference.rpartition(":")
     if not place.endswith(".py"):
@@ -147,6 +153,22 @@ def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
     )
 
 
+def _only_point(kind: type, name: str) -> metadata.EntryPoint:
+    """The one entry point of a name."""
+    word, known = GROUPS[kind][0], _entry_points(kind)
+    if name not in known:
+        listed = f"; installed: {', '.join(known)}" if known else ""
+        raise UsageError(f"unknown {word} '{name}'{nearest(name, known)}{listed}")
+    points = known[name]
+    if len(points) > 1:
+        claims = " and by ".join(f"{distribution_of(point)} ({point.value})" for point in points)
+        fix = f"uninstall one, or name the class, as in '{points[0].value}'"
+        raise UsageError(f"{word} '{name}' is installed by {claims}: {fix}")
+    if wrong := wrong_value(points[0]):
+        raise UsageError(f"{word} '{name}' of {distribution_of(points[0])}: {wrong}")
+    return points[0]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` - did you mean 'x'?`` for the known word closest to ``word``, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
@@ -158,14 +180,38 @@ def _is_own(value: object, kind: type, module: ModuleType) -> bool:
 
 
 def _folder_of(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except Exception:  # finding a module runs the code of its package; loading it will say what is wrong
-        return None
-    return Path(spec.origin).parent if spec and spec.origin else None
+    """Find the folder of a module's file, and run no code of the packages around it, as `find_spec` would."""
+    path: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        loaded = sys.modules.get(name)
+        spec = getattr(loaded, "__spec__", None) or _spec(name, path)
+        if spec is None:
+            return None
+        path = getattr(loaded, "__path__", spec.submodule_search_locations)
+    return Path(spec.origin).parent if spec and spec.origin and spec.has_location else None
+
+
+def _spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        try:
+            found = finder.find_spec(name, path)
+        except Exception:  # loading it will say what is wrong
+            return None
+        if found is not None:
+            return found
+    return None
 
 
 def _prompts(folder: Path | None) -> dict[str, str]:
     if folder is None or not (folder / "prompts").is_dir():
         return {}
-    return {file.stem: file.read_text(encoding="utf-8") for file in sorted((folder / "prompts").glob("*.j2"))}
+    prompts = {}
+    for file in sorted((folder / "prompts").glob("*.j2")):
+        try:
+            prompts[file.stem] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"prompt template {file} cannot be read: {describe_error(error)}") from None
+    return prompts

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel
 
 from oversight.aio import all_of
 from oversight.belief import Belief, BeliefSource
-from oversight.errors import CallFailed, FailureClass, ProtocolError
+from oversight.core.belief_request import BeliefRequest, attempts_at, told, until_read
+from oversight.errors import ProtocolError
 from oversight.models.base import ChatMessage, Truncation
-from oversight.models.reply.notices import NO_PROBS
 from oversight.preference import preferred
-from oversight.prompting.elicitation import (
-    from_choices,
-    from_form,
-    from_samples,
-    from_statement,
-    instruction,
-    statement_schema,
-)
+from oversight.prompting.elicitation import from_form, instruction
 from oversight.prompting.length import shortened
 from oversight.question import Question
 from oversight.quotes import find_quotes
@@ -34,11 +27,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Seat"]
 
-_ATTEMPTS = 3
-"""How often one decision or form is asked for before the episode fails as unparsable."""
-
 T = TypeVar("T")
 Form = TypeVar("Form", bound=BaseModel)
+Verb = TypeVar("Verb", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+def _verb(method: Verb) -> Verb:
+    """Have the episode know when a verb of a seat's is called, begun and ended."""
+
+    @wraps(method)
+    def called(seat: Seat, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        work = partial(method, seat, *args, **kwargs)
+        name = method.__name__
+        return seat._episode.verbs.call(f"{seat.name}.{name}()", partial(seat._act, name, work))
+
+    return cast("Verb", called)
 
 
 class Seat:
@@ -52,6 +55,7 @@ class Seat:
 
     def __init__(self, episode: Episode, name: str, caller: Caller, question: Question | None) -> None:
         self.name = name
+        self._has_decided = False
         self._episode = episode
         self._caller = caller
         self._labels = () if question is None else question.labels
@@ -64,6 +68,7 @@ class Seat:
         settings = self._caller.model.settings
         return settings.belief_samples if settings.belief == "sampled" else 1
 
+    @_verb
     async def speak(
         self,
         template: str,
@@ -89,10 +94,12 @@ class Seat:
         final = "refine" if refine else template
         return await self._say("speak", final, Kind.SPEECH, audience, turn, values, aimed=refine == 0)
 
+    @_verb
     async def think(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
         """Write a private note, which no other seat ever reads."""
         return await self._say("think", template, Kind.THOUGHT, (), turn, values)
 
+    @_verb
     async def draft(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
         """Write something that nobody reads yet; parts of it reach others by `disclose`."""
         return await self._say("draft", template, Kind.DRAFT, (), turn, values)
@@ -120,11 +127,12 @@ class Seat:
         self._episode.add(said)
         return said
 
+    @_verb
     async def fill(self, template: str, form: type[Form], *, turn: int | None = None, **values: Any) -> Form:
         """Fill in a form, privately: the reply is validated as ``form``, and asked for again if it does not fit."""
         request = self._request(template, turn, values)
         prompt = self._prompt(request)
-        heard, schema = _told(prompt), form.model_json_schema()
+        heard, schema = told(prompt), form.model_json_schema()
 
         async def ask(attempt: int) -> tuple[Form, Answered]:
             answered = await self._caller.ask(
@@ -132,21 +140,37 @@ class Seat:
             )
             return await self._caller.read([answered], lambda replies: from_form(replies[0], form, heard)), answered
 
-        filled, answered = await _until_read(ask)
+        filled, answered = await until_read(ask)
         self._episode.add(request, *self._reasoning(answered), self._reply(Kind.FORM, answered, turn, audience=()))
         return filled
 
+    @_verb
     async def believe(self, template: str = "believe", *, turn: int | None = None, **values: Any) -> Belief:
         """Say, privately, how likely each answer is now."""
         return await self._elicit("believe", self._render(template, turn, values), Kind.BELIEF, turn)
 
+    @_verb
     async def decide(self, template: str = "decide", *, turn: int | None = None, **values: Any) -> Verdict:
         """Give the final belief."""
-        return await self.decide_on(self._render(template, turn, values), turn)
+        return await self._decide(self._render(template, turn, values), turn)
 
+    @_verb
     async def decide_on(self, words: str, turn: int | None = None) -> Verdict:
         """Give the final belief when asked in these words, as they were put to somebody else before."""
-        return Verdict(belief=await self._elicit("decide", words, Kind.VERDICT, turn))
+        return await self._decide(words, turn)
+
+    async def _decide(self, words: str, turn: int | None) -> Verdict:
+        verdict = Verdict(belief=await self._elicit("decide", words, Kind.VERDICT, turn))
+        self._has_decided = True
+        return verdict
+
+    async def _act(self, verb: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what a verb is for, unless the seat has given its verdict."""
+        if self._has_decided and verb.startswith("decide"):
+            raise ProtocolError(f"{self.name}.{verb}() was called twice: a seat decides once; before that, believe()")
+        if self._has_decided:
+            raise ProtocolError(f"{self.name}.{verb}() came after its verdict: what is to count comes before decide()")
+        return await work()
 
     async def _say(
         self,
@@ -189,44 +213,15 @@ class Seat:
             if source is BeliefSource.LOGPROB and attempt > 0:
                 source = BeliefSource.STATED
             request = self._private(f"{words}\n\n{instruction(source, self._labels)}", turn)
-            belief, answered = await self._ask_belief(source, verb, request, attempt)
+            asking = BeliefRequest(self._caller, source, verb, self._prompt(request), self._truncation())
+            belief, answered = await asking.ask(attempt, self._labels, self._answers)
             return belief, request, answered
 
-        belief, request, answered = await _until_read(ask, *self._attempts())
+        belief, request, answered = await until_read(ask, *attempts_at(self._caller.model))
         text = "\n".join(each.reply.text for each in answered)
         reply = self._reply(kind, answered[-1], turn, audience=(), text=text).model_copy(update={"belief": belief})
         self._episode.add(request, *self._reasoning(*answered), reply)
         return belief
-
-    def _attempts(self) -> tuple[int, int]:
-        """The first attempt at a belief, and the last.
-
-        Where token probabilities fail, stated ones have as many attempts as anybody's. A judge that is known to
-        give none starts with those: a stated belief is the same sample of the same prompt, whenever that was found.
-        """
-        model = self._caller.model
-        if BeliefSource(model.settings.belief) is not BeliefSource.LOGPROB:
-            return 0, _ATTEMPTS - 1
-        return int(not model.gives_probabilities), _ATTEMPTS
-
-    async def _ask_belief(
-        self, source: BeliefSource, verb: str, request: Message, attempt: int
-    ) -> tuple[Belief, list[Answered]]:
-        prompt = self._prompt(request)
-        caller, labels = self._caller, self._labels
-        ask = partial(caller.ask, verb, prompt, truncation=self._truncation())
-        if source is BeliefSource.SAMPLED:
-            count = caller.model.settings.belief_samples
-            drawn = await all_of(*(ask(sample=attempt * count + number) for number in range(count)))
-            return await caller.read(drawn, lambda replies: from_samples(replies, labels, self._answers)), drawn
-        if source is BeliefSource.STATED:
-            answered = await ask(json_schema=statement_schema(labels), sample=attempt)
-            heard = _told(prompt)
-            return await caller.read([answered], lambda got: from_statement(got[0], labels, heard)), [answered]
-        answered = await ask(choices=labels, sample=attempt)
-        if answered.reply.choice_probs is None and not any(n.startswith(NO_PROBS) for n in answered.reply.notices):
-            caller.model.gives_probabilities = False
-        return await caller.read([answered], lambda replies: from_choices(replies[0], labels)), [answered]
 
     def _truncation(self, *, free: bool = False, limited: bool = False) -> Truncation:
         """What becomes of a reply that a token limit cut off: a verdict or a form is never kept."""
@@ -284,19 +279,3 @@ class Seat:
             raise ProtocolError(f"seat '{self.name}' takes part in two branches of one gather")
         self._last = request.branch
         return chat_history(self.name, [*self._episode.messages, request], request.branch)
-
-
-async def _until_read(ask: Callable[[int], Awaitable[T]], first: int = 0, last: int = _ATTEMPTS - 1) -> T:
-    """Ask again until something can be read: the whole decision is retried, not its parsing."""
-    for attempt in range(first, last):
-        try:
-            return await ask(attempt)
-        except CallFailed as failure:
-            if failure.failure not in (FailureClass.UNPARSABLE, FailureClass.LOW_MASS):
-                raise
-    return await ask(last)
-
-
-def _told(prompt: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """What a prompt holds that the seat did not write itself."""
-    return tuple(message.content for message in prompt if message.role != "assistant")

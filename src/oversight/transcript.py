@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from oversight.belief import Belief, BeliefSource
 from oversight.markup import escape, tag
@@ -29,6 +30,9 @@ PROTOCOL = "protocol"
 
 PREFERENCE = ".preference."
 """Part of the name of a seat that says which version of a speech is best; it has no other part in the episode."""
+
+_MOST = 2**31 - 1
+"""Turns beyond this are no count, and the store has no place for them."""
 
 Branch = tuple[int, ...]
 """Where in the episode's gathers something happened: (gather, branch, gather, branch, …), () outside any."""
@@ -73,7 +77,7 @@ class Message(BaseModel):
     audience: tuple[str, ...] | None
     kind: Kind
     text: str
-    turn: int | None = None
+    turn: Annotated[int, Field(ge=-_MOST, le=_MOST)] | None = None
     branch: Branch = ()
     quotes: tuple[Quote, ...] = ()
     words_cut: int = 0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from oversight.digest import digest, draw
-from oversight.experiment.rehearsal import Rehearsal
+from oversight.core.assignments import assignments_of
+from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.plugin_shape import make_plugin
+from oversight.digest import canonical, digest, digest_of, draw
+from oversight.experiment.dry_run import DryRun
+from oversight.experiment.questions import PlannedQuestion
 from oversight.models.binding import Binding
 from oversight.protocol import Assignment, Protocol
-from oversight.question import Item, Question
 from oversight.record import EpisodeSpec
 from oversight.registry import Plugin
 from oversight.templates import Templates
 
-__all__ = ["Arm", "ProtocolBinding", "episodes_of"]
+__all__ = ["Arm", "PlannedEpisode", "ProtocolBinding", "Seating", "episodes_of"]
 
 
 class ProtocolBinding:
@@ -29,9 +33,9 @@ class ProtocolBinding:
     def create(self) -> Protocol:
         """Load the class and make it with its options."""
         protocol = self.plugin.load(Protocol)
-        return protocol(protocol.Options.model_validate(self.options))
+        return make_plugin(protocol, protocol.Options.model_validate(self.options))
 
-    @property
+    @cached_property
     def version(self) -> str:
         """What an episode's id says about the plugin: its own version, and what its prompts are."""
         return f"{self.plugin.load(Protocol).version}+{self.plugin.fingerprint}"
@@ -53,7 +57,8 @@ class Arm:
     task: str
     protocol: ProtocolBinding
     cast: dict[str, tuple[Binding, ...]]
-    rehearsal: Rehearsal
+    limits: EpisodeLimits
+    dry_run: DryRun
 
     def model_name(self, *roles: str) -> str | None:
         """The names of the models bound to the first of ``roles`` there is."""
@@ -61,56 +66,157 @@ class Arm:
         return None if bound is None else " + ".join(binding.name for binding in bound)
 
 
-def episodes_of(
-    arm: Arm, cast: Mapping[str, Sequence[Binding]], item: Item, seed: int, repeat: int
-) -> Iterator[EpisodeSpec]:
-    """The episodes of one arm on one question: one per assignment of sides; ``cast`` is the arm's at this seed."""
-    places = list(range(len(item.question.answers)))
-    order = tuple(draw(seed, repeat, item.question.id, "answer order").sample(places, len(places)))
-    presented = item.question.presented(order)
-    protocol = arm.protocol.create()
-    settings = {
-        role: [bound[place] for place in _turns(len(bound), seed, repeat, item.question, role)]
-        for role, bound in cast.items()
-    }
-    version = arm.protocol.version
-    for assignment in _assignments(protocol, presented, arm.rehearsal, seed, repeat):
-        identity = {
-            "question": item.key,
-            "protocol": [protocol.name, version, arm.protocol.options],
-            "cast": {role: [[b.identity, b.key] for b in bound] for role, bound in settings.items()},
-            "draws": [seed, repeat, order, assignment],
-        }
-        yield EpisodeSpec(
-            episode_id=digest(identity),
+@dataclass(frozen=True)
+class Seating:
+    """What the episodes of an arm share that ask different questions of the same models in the same seats.
+
+    Attributes:
+        arm: the arm.
+        protocol: its protocol's name.
+        cast: role -> keys of the models bound to it, in the order in which seats take them.
+        seed, repeat: with the question, what every draw depends on.
+        identity: what an episode's id says of all this, around its draws and its question.
+    """
+
+    arm: Arm
+    protocol: str
+    cast: dict[str, tuple[str, ...]]
+    seed: int
+    repeat: int
+    identity: tuple[str, str]
+
+    @classmethod
+    def of(cls, arm: Arm, bound: Mapping[str, Sequence[Binding]], seed: int, repeat: int) -> Seating:
+        """Seat the models, which stand in the order in which seats take them."""
+        name = arm.protocol.create().name
+        cast = canonical({role: [[b.identity, b.key] for b in those] for role, those in bound.items()})
+        protocol = canonical([name, arm.protocol.version, arm.protocol.options])
+        return cls(
+            arm,
+            name,
+            {role: tuple(b.key for b in those) for role, those in bound.items()},
+            seed,
+            repeat,
+            (f'{{"cast":{cast},"draws":', f',"protocol":{protocol},"question":'),
+        )
+
+    def episode_id(self, question: PlannedQuestion, order: Sequence[int], assignment: Assignment) -> str:
+        """Return the digest of everything that determines an episode."""
+        before, after = self.identity
+        draws = canonical([self.seed, self.repeat, order, assignment])
+        # The JSON of one object with its keys in order: most of it is the same for hundreds of thousands of episodes.
+        return digest_of(f'{before}{draws}{after}"{question.key}"}}')
+
+
+class PlannedEpisode:
+    """An episode that a plan asks for, kept small.
+
+    Attributes:
+        arm: the place of its arm in the plan.
+        seating: what it shares with others of its arm.
+        question: what it asks.
+        order, assignment, attempt: as in its ``spec``.
+    """
+
+    __slots__ = ("arm", "assignment", "attempt", "episode_id", "order", "question", "seating")
+
+    def __init__(
+        self,
+        arm: int,
+        seating: Seating,
+        question: PlannedQuestion,
+        order: tuple[int, ...],
+        assignment: Assignment,
+        episode_id: str,
+        attempt: int = 0,
+    ) -> None:
+        self.arm = arm
+        self.seating = seating
+        self.question = question
+        self.order = order
+        self.assignment = assignment
+        self.episode_id = episode_id
+        self.attempt = attempt
+
+    def tried(self, attempts: int) -> PlannedEpisode:
+        """The same episode after so many failed attempts."""
+        return PlannedEpisode(
+            self.arm, self.seating, self.question, self.order, self.assignment, self.episode_id, attempts
+        )
+
+    @property
+    def spec(self) -> EpisodeSpec:
+        """What a worker needs to run it; it is put together each time, because all of them fill the memory."""
+        seating, arm = self.seating, self.seating.arm
+        return EpisodeSpec(
+            episode_id=self.episode_id,
+            attempt=self.attempt,
             arm=arm.label,
             task=arm.task,
-            protocol=protocol.name,
-            protocol_version=version,
+            protocol=seating.protocol,
+            protocol_version=arm.protocol.version,
             protocol_key=arm.protocol.key,
             options=arm.protocol.options,
-            cast={role: tuple(b.key for b in bound) for role, bound in settings.items()},
+            cast=seating.cast,
             judge=arm.model_name("judge", "overseer"),
             strong=arm.model_name("strong"),
-            question=presented,
-            question_key=item.key,
-            answer_order=order,
-            assignment=assignment,
-            seed=seed,
-            repeat=repeat,
+            question=self.question.item.question.presented(self.order),
+            question_key=self.question.key,
+            answer_order=self.order,
+            assignment=self.assignment,
+            seed=seating.seed,
+            repeat=seating.repeat,
+            limits=arm.limits,
         )
 
 
-def _assignments(
-    protocol: Protocol, question: Question, rehearsal: Rehearsal, seed: int, repeat: int
-) -> list[Assignment]:
-    """Every assignment the protocol asks for; where it reads ``assigned``, each answer is argued once."""
-    asked = protocol.assignments(question, draw(seed, repeat, question.id, "seat to answer"))
-    if asked is not None:
-        return list(asked)
-    return [(place,) for place in range(len(question.answers))] if rehearsal.reads_assigned else [()]
+def episodes_of(
+    arm: Arm,
+    place: int,
+    cast: Mapping[str, Sequence[Binding]],
+    questions: Iterable[PlannedQuestion],
+    seed: int,
+    repeat: int,
+) -> Iterator[PlannedEpisode]:
+    """The episodes of the plan's arm at ``place``, one per question and assignment of sides.
+
+    ``cast`` is the arm's at this seed.
+    """
+    assignments = _assigning(arm, seed, repeat)
+    seatings: dict[tuple[tuple[int, ...], ...], Seating] = {}
+    orders: dict[tuple[int, ...], tuple[int, ...]] = {}
+    sides: dict[Assignment, Assignment] = {}
+    for question in questions:
+        places = list(range(question.answers))
+        order = tuple(draw(seed, repeat, question.id, "answer order").sample(places, len(places)))
+        order = orders.setdefault(order, order)
+        turns = tuple(_turns(len(bound), seed, repeat, question.id, role) for role, bound in cast.items())
+        if (seating := seatings.get(turns)) is None:
+            seated = {role: [bound[at] for at in turn] for (role, bound), turn in zip(cast.items(), turns, strict=True)}
+            seating = seatings[turns] = Seating.of(arm, seated, seed, repeat)
+        for assignment in assignments(question, order):
+            episode_id = seating.episode_id(question, order, assignment)
+            yield PlannedEpisode(place, seating, question, order, sides.setdefault(assignment, assignment), episode_id)
 
 
-def _turns(count: int, seed: int, repeat: int, question: Question, role: str) -> list[int]:
+def _assigning(arm: Arm, seed: int, repeat: int) -> Callable[[PlannedQuestion, Sequence[int]], list[Assignment]]:
+    """Return what lists the assignments of a question: those the protocol asks for, or each answer argued once."""
+    protocol = arm.protocol.create()
+    asked_for = type(protocol).assignments is not Protocol.assignments
+
+    def assigned(question: PlannedQuestion, order: Sequence[int]) -> list[Assignment]:
+        if asked_for:
+            presented = question.item.question.presented(order)
+            asked = assignments_of(protocol, presented, draw(seed, repeat, question.id, "seat to answer"))
+            if asked is not None:
+                return asked
+        return [(place,) for place in range(question.answers)] if arm.dry_run.reads_assigned else [()]
+
+    return assigned
+
+
+def _turns(count: int, seed: int, repeat: int, question: str, role: str) -> tuple[int, ...]:
     """In which order the seats of one role take the models bound to it."""
-    return draw(seed, repeat, question.id, "model to seat", role).sample(range(count), count)
+    if count == 1:
+        return (0,)
+    return tuple(draw(seed, repeat, question, "model to seat", role).sample(range(count), count))

@@ -1,23 +1,46 @@
-"""Running an arm once with models that only pretend, to see what it would do and what it would take."""
+"""Running an arm a few times with models that call nothing, to see what it does and what it would take."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
 
 from oversight.aio import run_sync
+from oversight.core.assignments import assignments_of
+from oversight.core.bounded_run import run_bounded
+from oversight.core.conduct import conduct
+from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.repeatability import global_draws, outcome_of, unlike, unrepeatable
 from oversight.digest import draw
 from oversight.episode import Episode
+from oversight.errors import LimitReached, UsageError
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
-from oversight.models.rehearsal import RehearsalModel
+from oversight.models.dry_run import DryRunModel
+from oversight.protocol import Protocol
 from oversight.question import Item
+from oversight.registry import Plugin
+from oversight.util.describe import describe_error
+from oversight.verdict import Verdict
 
 if TYPE_CHECKING:
     from oversight.experiment.arm import ProtocolBinding
 
-__all__ = ["Expected", "Rehearsal", "rehearse"]
+__all__ = ["DryRun", "Expected", "Fault", "Trial", "dry_run", "refuse_exits", "refuse_failing", "stand_ins", "try_once"]
+
+_CALLS = 10_000
+_MESSAGES = 100_000
+"""What a dry run may take of what the experiment does not limit."""
+
+_ENOUGH_S = 20.0
+"""Seconds after which an arm is tried on no further question: a slow one shows on fewer what it takes."""
 
 
 class Expected(NamedTuple):
@@ -29,50 +52,215 @@ class Expected(NamedTuple):
     sample: str
 
 
-class Rehearsal(NamedTuple):
-    """What a rehearsal showed.
+class DryRun(NamedTuple):
+    """What the dry run of an arm showed.
 
     Attributes:
         reads_assigned: whether the protocol asks which answer was assigned, so that every answer must be.
         expected: per role.
-        error: what went wrong, if something did; the run goes on, and its episodes fail with the traceback.
+        error: what went wrong, if something did, in one line.
+        fails: whether it went wrong on every question that was tried, so that it is to be expected of all.
+        exits: whether the protocol tried to end the process.
+        differs: why the same episode need not come out the same again, if it need not.
     """
 
     reads_assigned: bool
     expected: dict[str, Expected]
     error: str | None = None
+    fails: bool = False
+    exits: bool = False
+    differs: str | None = None
 
 
-def rehearse(
-    protocol: ProtocolBinding, cast: Mapping[str, Sequence[Binding]], items: Sequence[Item], seed: int
-) -> Rehearsal:
-    """Run ``protocol`` on each of ``items`` with rehearsal models in every role."""
-    models = {role: RehearsalModel(_as_elicited(bound[0])) for role, bound in cast.items()}
-    reads_assigned, error = False, None
+class Fault(NamedTuple):
+    """What went wrong in the dry run of an arm: ``told`` says it in one line, with its place in the file.
+
+    Attributes:
+        fails: whether all its episodes are to be expected to fail.
+        exits: whether the protocol tried to end the process.
+    """
+
+    told: str
+    fails: bool
+    exits: bool
+
+
+class Trial(BaseModel):
+    """What one episode of a dry run showed.
+
+    Attributes:
+        reads_assigned: see `DryRun`.
+        taken: per role, the calls and characters, and one prompt.
+        error: what went wrong, if something did.
+        kind: of the error: a limit was reached, the protocol tried to end the process, or anything else.
+        differs: see `DryRun`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reads_assigned: bool = False
+    taken: dict[str, Expected] = {}
+    error: str | None = None
+    kind: Literal["limit", "exit", "other"] | None = None
+    differs: str | None = None
+
+
+def dry_run(items: Sequence[Item], attempt: Callable[[Item], Trial]) -> DryRun:
+    """Try an arm on each of ``items`` by ``attempt``; on no more once one did not end by itself, or all took long."""
+    trials: list[Trial] = []
+    started = time.monotonic()
     for item in items:
-        instance = protocol.create()
-        asked = instance.assignments(item.question, draw(seed, item.question.id, "rehearsal"))
-        episode = Episode(
-            item.question,
-            templates=protocol.templates(),
-            cast={role: (model,) for role, model in models.items()},
-            options=instance.options,
-            assignment=asked[0] if asked else (0,),
-        )
-        try:
-            run_sync(instance.run(episode))
-        except (Exception, SystemExit, asyncio.CancelledError) as failure:
-            error = f"{type(failure).__name__}: {failure}"
-        reads_assigned |= episode.reads_assigned
-    count = max(1, len(items))
-    expected = {
-        role: Expected(model.calls / count, model.prompt_chars / count, model.reply_chars / count, model.sample)
-        for role, model in models.items()
-    }
-    return Rehearsal(reads_assigned, expected, error)
+        trials.append(attempt(item))
+        if trials[-1].kind in ("limit", "exit") or time.monotonic() - started > _ENOUGH_S:
+            break
+    failed = [trial for trial in trials if trial.error is not None]
+    error = failed[0].error if failed else None
+    if failed and len(failed) < len(trials):
+        error = f"{error} (on {len(failed)} of {len(trials)} questions tried)"
+    roles = {role: [trial.taken[role] for trial in trials if role in trial.taken] for role in trials[0].taken}
+    return DryRun(
+        any(trial.reads_assigned for trial in trials),
+        {role: _mean(taken, len(trials)) for role, taken in roles.items()},
+        error,
+        fails=bool(failed) and len(failed) == len(trials),
+        exits=any(trial.kind == "exit" for trial in trials),
+        differs=next((trial.differs for trial in trials if trial.differs is not None), None),
+    )
 
 
-def _as_elicited(binding: Binding) -> ModelSettings:
-    """What a rehearsal needs to know of a model: its name, and how it speaks and its beliefs are elicited."""
-    settings = binding.checked()[1]
-    return ModelSettings.model_validate(settings.model_dump(include=set(ModelSettings.model_fields)))
+def refuse_failing(faults: Sequence[Fault], *, keep_going: bool) -> None:
+    """See whether any arm is to be expected to fail altogether.
+
+    Raises:
+        UsageError: one is, and its episodes are not to be run all the same.
+    """
+    failing = [fault.told for fault in faults if fault.fails]
+    if failing and not keep_going:
+        more = f" (and {len(failing) - 1} more arms fail: 'oversight plan' lists them)" if len(failing) > 1 else ""
+        raise UsageError(f"{failing[0]}{more}; mend it, or give --keep-going to run it all the same")
+
+
+def refuse_exits(faults: Sequence[Fault]) -> None:
+    """See whether any protocol tried to end the process.
+
+    Raises:
+        UsageError: one did.
+    """
+    for fault in faults:
+        if fault.exits:
+            raise UsageError(fault.told)
+
+
+def stand_ins(cast: Mapping[str, Sequence[Binding]]) -> dict[str, ModelSettings]:
+    """What a dry run needs to know of each role's model: its name, how it speaks and how its beliefs are elicited."""
+    found = {role: bound[0].checked()[1] for role, bound in cast.items()}
+    known = set(ModelSettings.model_fields)
+    return {role: ModelSettings.model_validate(each.model_dump(include=known)) for role, each in found.items()}
+
+
+def try_once(
+    protocol: ProtocolBinding,
+    models: Mapping[str, ModelSettings],
+    item: Item,
+    seed: int,
+    limits: EpisodeLimits,
+    seconds: float,
+    *,
+    twice: bool = False,
+) -> Trial:
+    """Run one episode in this process with models that call nothing.
+
+    Args:
+        protocol: the protocol with its options.
+        models: per role, what to imitate.
+        item: the question.
+        seed: of the assignment, if the protocol draws it.
+        limits: the arm's.
+        seconds: after which it is ended, if the protocol ever waits for anything.
+        twice: run it again if it went well, and see whether it comes out the same.
+    """
+    cast = {role: DryRunModel(settings) for role, settings in models.items()}
+    episode: Episode | None = None
+    error: BaseException | None = None
+    differs: str | None = None
+    try:
+        with global_draws() as drawn:
+            instance, episode = _staged(protocol, cast, item, seed, limits)
+            verdict = _conducted(instance, episode, seconds)
+        if twice:
+            fresh = {role: DryRunModel(settings) for role, settings in models.items()}
+            again = _staged(protocol, fresh, item, seed, limits)
+            second = outcome_of(again[1], _conducted(*again, seconds))
+            differs = unrepeatable(drawn, unlike(outcome_of(episode, verdict), second))
+    except (Exception, SystemExit, asyncio.CancelledError) as raised:
+        error = raised
+    return Trial(
+        reads_assigned=episode is not None and episode.reads_assigned,
+        taken={
+            role: Expected(model.calls, model.prompt_chars, model.reply_chars, model.sample)
+            for role, model in cast.items()
+        },
+        error=None if error is None else _told(error, protocol.plugin),
+        kind=None if error is None else _kind(error),
+        differs=differs,
+    )
+
+
+def _staged(
+    protocol: ProtocolBinding, cast: Mapping[str, DryRunModel], item: Item, seed: int, limits: EpisodeLimits
+) -> tuple[Protocol, Episode]:
+    """A protocol, and the episode that it is to be tried on."""
+    instance = protocol.create()
+    asked = assignments_of(instance, item.question, draw(seed, item.question.id, "dry run"))
+    episode = Episode(
+        item.question,
+        templates=protocol.templates(),
+        cast={role: (model,) for role, model in cast.items()},
+        options=instance.options,
+        assignment=asked[0] if asked else (0,),
+        limits=EpisodeLimits(calls=limits.calls or _CALLS, messages=limits.messages or _MESSAGES),
+        dry_run=True,
+    )
+    return instance, episode
+
+
+def _conducted(protocol: Protocol, episode: Episode, seconds: float) -> Verdict:
+    return run_sync(_in_time(run_bounded(episode.usage, conduct(protocol, episode)), seconds))
+
+
+async def _in_time(work: Coroutine[Any, Any, Verdict], seconds: float) -> Verdict:
+    """Await ``work`` for so long, also where it never waits but for its models."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise LimitReached(f"it did not end within {seconds:g} s") from None
+
+
+def _kind(error: BaseException) -> Literal["limit", "exit", "other"]:
+    """Classify an error by what it is or comes from."""
+    if isinstance(error, LimitReached):
+        return "limit"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SystemExit | KeyboardInterrupt):
+            return "exit"
+        cause = cause.__cause__
+    return "other"
+
+
+def _told(error: BaseException, plugin: Plugin) -> str:
+    """An error in one line, with the last line of the plugin's own file that led to it."""
+    file = plugin.path or getattr(sys.modules.get(plugin.module), "__file__", None)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{describe_error(error)}{place}"
+
+
+def _mean(taken: Sequence[Expected], count: int) -> Expected:
+    return Expected(
+        sum(each.calls for each in taken) / count,
+        sum(each.prompt_chars for each in taken) / count,
+        sum(each.reply_chars for each in taken) / count,
+        max((each.sample for each in taken), key=len, default=""),
+    )

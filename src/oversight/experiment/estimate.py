@@ -1,13 +1,13 @@
-"""What a run would take, from the rehearsal of each arm."""
+"""What a run would take, from the dry run of each arm."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from oversight.experiment.dry_run import Expected
 from oversight.experiment.plan import Plan
-from oversight.experiment.rehearsal import Expected
 from oversight.models.binding import Binding
 
 __all__ = ["Estimate", "estimate", "times", "total"]
@@ -33,19 +33,21 @@ class Estimate(NamedTuple):
 def estimate(plan: Plan) -> list[Estimate]:
     """What each arm would take, and the total."""
     episodes = Counter(planned.arm for planned in plan.episodes)
+    questions: defaultdict[int, set[str]] = defaultdict(set)
+    for planned in plan.episodes:
+        questions[planned.arm].add(planned.question.key)
     rows = []
     for place, arm in enumerate(plan.arms):
         count = episodes[place]
-        questions = len({p.spec.question_key for p in plan.episodes if p.arm == place})
-        taken = [_taken(arm.cast[role], expected, count) for role, expected in arm.rehearsal.expected.items()]
+        taken = [_taken(arm.cast[role], expected, count) for role, expected in arm.dry_run.expected.items()]
         costs = [cost for _, _, cost in taken]
         known = [cost for cost in costs if cost is not None]
         rows.append(
             Estimate(
                 arm.label,
-                questions,
+                len(questions[place]),
                 count,
-                round(count * sum(expected.calls for expected in arm.rehearsal.expected.values())),
+                round(count * sum(expected.calls for expected in arm.dry_run.expected.values())),
                 sum(prompt for prompt, _, _ in taken),
                 sum(reply for _, reply, _ in taken),
                 round(sum(known), 4) if len(known) == len(costs) else None,

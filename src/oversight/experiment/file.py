@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from oversight.core.episode_limits import EpisodeLimits
 from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
+from oversight.experiment.plain_yaml import check_plain
 from oversight.experiment.source import Source, read_source
 from oversight.registry import nearest
+from oversight.util.secret_search import check_secrets
 
 __all__ = [
     "COLUMNS",
@@ -29,6 +33,10 @@ __all__ = [
 ]
 
 
+MOST_POINTS = 20_000
+"""Points of a grid; each is an arm or more, with a dry run of its own."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -43,11 +51,13 @@ def check_columns(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, 
     """Return the names if all of them are known.
 
     Raises:
-        ValueError: one is not; the message names the nearest.
+        ValueError: one is not, and the message names the nearest; or one is given twice.
     """
     for name in names:
         if name not in known:
             raise ValueError(f"no column is called '{name}'{nearest(name, known)}; columns: {', '.join(known)}")
+        if names.count(name) > 1:
+            raise ValueError(f"column '{name}' is given twice")
     return names
 
 
@@ -76,7 +86,7 @@ class ReportSettings(_Strict):
         margin: a difference in accuracy that does not matter, for tests of equivalence and non-inferiority.
     """
 
-    by: Columns = ("arm",)
+    by: Annotated[Columns, Field(min_length=1)] = ("arm",)
     detail: Columns = ()
     unit: Literal["episode", "cluster"] = "episode"
     over: Factors = ()
@@ -113,6 +123,7 @@ class ProtocolEntry(_Strict):
     label: str | None = Field(None, alias="as")
     task: dict[str, Any] = {}
     models: dict[str, Any] = {}
+    limits: EpisodeLimits = EpisodeLimits()
 
 
 class Iterate(_Strict):
@@ -149,6 +160,7 @@ class ExperimentFile(_Strict):
     models: dict[str, Any] = Field({}, min_length=1)
     protocols: list[Any] = Field([], min_length=1)
     iterate: Iterate | None = None
+    limits: EpisodeLimits = EpisodeLimits()
     repeats: int = Field(1, ge=1)
     seed: int = 0
     grid: dict[str, Any] = {}
@@ -168,9 +180,24 @@ class Experiment(NamedTuple):
     """An experiment ready to be planned."""
 
     file: ExperimentFile
-    variants: tuple[Variant, ...]
     source: Source
     data: dict[str, Any]
+
+    def variants(self) -> Iterator[Variant]:
+        """Yield the points of the grid one by one, so that a fault of all is found in the first.
+
+        Raises:
+            UsageError: a point of the grid cannot be used.
+        """
+        swept = dict(_flatten(self.file.grid))
+        shared = {key: value for key, value in self.data.items() if key != "grid"}
+        for values in product(*swept.values()):
+            filled = copy.deepcopy(shared)
+            for key, value in zip(swept, values, strict=True):
+                put(filled, key, value, self.source)
+            checked = self.source.validate(ExperimentFile, filled, ())
+            entries = tuple(_entry(raw, place, self.source) for place, raw in enumerate(checked.protocols))
+            yield Variant(checked, entries, dict(zip(swept, values, strict=True)))
 
 
 def load_experiment(
@@ -188,6 +215,10 @@ def load_experiment(
         data["repeats"] = repeats
     if seed is not None:
         data["seed"] = seed
+    if (problem := check_plain(data)) is not None:
+        raise source.problem(*problem)
+    if (secret := check_secrets(data)) is not None:
+        raise source.problem(*secret)
     file = source.validate(ExperimentFile, data, ())
     for key in ("task", "models", "protocols") if file.iterate is None else ():
         if key not in data:
@@ -205,21 +236,18 @@ def expanded(data: dict[str, Any], source: Source) -> Experiment:
         UsageError: anything about it is wrong.
     """
     file = source.validate(ExperimentFile, data, ())
-    return Experiment(file, tuple(_variants(data, file, source)), source, data)
+    _check_grid(file, source)
+    return Experiment(file, source, data)
 
 
-def _variants(data: dict[str, Any], file: ExperimentFile, source: Source) -> Iterator[Variant]:
+def _check_grid(file: ExperimentFile, source: Source) -> None:
     swept = dict(_flatten(file.grid))
     for key, values in swept.items():
         if not isinstance(values, list) or not values:
             raise source.problem(("grid", *key.split(".")), "a grid value is a list of values to sweep")
-    for values in product(*swept.values()):
-        filled = copy.deepcopy(data)
-        for key, value in zip(swept, values, strict=True):
-            put(filled, key, value, source)
-        checked = source.validate(ExperimentFile, filled, ())
-        entries = tuple(_entry(raw, place, source) for place, raw in enumerate(checked.protocols))
-        yield Variant(checked, entries, dict(zip(swept, values, strict=True)))
+    points = math.prod(len(values) for values in swept.values())
+    if points > MOST_POINTS:
+        raise source.problem(("grid",), f"this asks for {points:,} points of the grid; the most is {MOST_POINTS:,}")
 
 
 def _entry(raw: object, place: int, source: Source) -> ProtocolEntry:
@@ -230,7 +258,7 @@ def _entry(raw: object, place: int, source: Source) -> ProtocolEntry:
     names = [key for key in raw if key not in ENTRY_KEYS] if isinstance(raw, dict) else []
     if not isinstance(raw, dict) or len(names) != 1:
         guess = next((near for name in names[1:] if (near := nearest(str(name), ENTRY_KEYS))), "")
-        form = "an entry is a protocol's name, or {name: {options}} with at most as, task, models"
+        form = "an entry is a protocol's name, or {name: {options}} with at most as, task, models, limits"
         raise source.problem(where, form + guess)
     options = raw[names[0]]
     if options is not None and not isinstance(options, dict):

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from oversight.digest import digest, draw
+from oversight.core.plugin_shape import needed_roles
+from oversight.digest import digest
 from oversight.errors import UsageError
-from oversight.experiment.arm import Arm, ProtocolBinding, episodes_of
+from oversight.experiment.arm import Arm, PlannedEpisode, ProtocolBinding, episodes_of
+from oversight.experiment.bind import bind
+from oversight.experiment.dry_run import Fault
+from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
-from oversight.experiment.rehearsal import rehearse
-from oversight.experiment.source import KeyPath, Source
-from oversight.models.base import ChatModel
-from oversight.models.binding import Binding, plugin_for
+from oversight.experiment.identity import design
+from oversight.experiment.questions import PlannedQuestion, PlannedQuestions
+from oversight.experiment.source import KeyPath
+from oversight.experiment.task_reader import TaskReader
+from oversight.models.binding import Binding
 from oversight.protocol import Protocol
 from oversight.question import Item
-from oversight.record import EpisodeSpec
 from oversight.registry import find_plugin, nearest
-from oversight.tasks.base import Task
 
-__all__ = ["Plan", "PlannedEpisode", "bind", "build_plan", "without_manner"]
-
-
-_REHEARSED = 8
-"""Items that an arm is rehearsed on, at most."""
+__all__ = ["Plan", "PlannedEpisode", "build_plan"]
 
 
-@dataclass(frozen=True)
-class PlannedEpisode:
-    """An episode, and the place of its arm in the plan."""
+MOST_EPISODES = 2_000_000
+"""Episodes of one run; planning holds all of them in memory."""
 
-    spec: EpisodeSpec
-    arm: int
+_TRIED = 8
+"""Items of an arm's dry run, at most."""
 
 
 @dataclass
@@ -41,12 +40,14 @@ class Plan:
     run_id: str = ""
     arms: list[Arm] = field(default_factory=list)
     episodes: list[PlannedEpisode] = field(default_factory=list)
-    items: dict[str, tuple[str, Item]] = field(default_factory=dict)
+    items: PlannedQuestions = field(default_factory=PlannedQuestions)
     models: dict[str, Binding] = field(default_factory=dict)
     restricted: set[str] = field(default_factory=set)
     """Tasks whose questions must not be published."""
     baseline: str | None = None
     """What the report is told to compare with, if the protocols do not say."""
+    faults: list[Fault] = field(default_factory=list)
+    """What went wrong in dry runs."""
 
     @property
     def protocols(self) -> dict[str, ProtocolBinding]:
@@ -63,11 +64,15 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
     if limit is not None and limit < 1:
         raise UsageError(f"limit is a number of questions, 1 or more, not {limit}")
     plan = Plan(baseline=experiment.file.report.baseline)
-    planner = _Planner(experiment, plan, limit)
-    for variant in experiment.variants:
-        for place, entry in enumerate(variant.entries):
-            planner.add(variant, place, entry)
-    plan.run_id = f"{experiment.file.name}-{_design(experiment, plan, planner.questions)}"
+    with DryRunProcess() as trying:
+        planner = _Planner(experiment, plan, limit, trying)
+        for variant in experiment.variants():
+            planner.check_models(variant.file)
+            for place, entry in enumerate(variant.entries):
+                planner.add(variant, place, entry)
+    plan.run_id = (
+        f"{experiment.file.name}-{design(experiment, [arm.protocol.version for arm in plan.arms], planner.contents)}"
+    )
     _check_references(experiment, plan)
     labels = {arm.label for arm in plan.arms}
     for place, published in enumerate(experiment.file.published):
@@ -86,53 +91,38 @@ def _check_references(experiment: Experiment, plan: Plan) -> None:
             raise experiment.source.problem(("report", key), f"no arm is called '{named}'{nearest(named, known)}")
 
 
-def _design(experiment: Experiment, plan: Plan, questions: list[str]) -> str:
-    """Tells runs of one name apart by what was asked of what code and data, but not by how much, or how fast."""
-    asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description")}
-    asked["models"] = without_manner(asked["models"], experiment)
-    asked["protocols"] = [
-        {**entry, "models": without_manner(entry["models"], experiment)}
-        if isinstance(entry, dict) and "models" in entry
-        else entry
-        for entry in asked["protocols"]
-    ]
-    task = {key: value for key, value in experiment.file.task.items() if key != "limit"}
-    return digest([{**asked, "task": task}, [arm.protocol.version for arm in plan.arms], questions], length=8)
-
-
-def without_manner(models: Any, experiment: Experiment) -> Any:
-    """A file's ``models`` without the settings that only say how each is reached."""
-    if not isinstance(models, dict):
-        return models
-    bare: dict[str, Any] = {}
-    for role, bound in models.items():
-        listed = [_bare(each, experiment) for each in (bound if isinstance(bound, list) else [bound])]
-        bare[role] = listed if isinstance(bound, list) else listed[0]
-    return bare
-
-
-def _bare(model: Any, experiment: Experiment) -> Any:
-    if not isinstance(model, dict):
-        return model
-    manner = bind(model, experiment.file.seed, experiment.source).checked()[1].MANNER
-    return {name: value for name, value in model.items() if name not in manner}
-
-
 class _Planner:
-    """Adds arms and episodes to a plan, reading each task and rehearsing each arm once."""
+    """Adds arms and episodes to a plan, reading each task and trying each arm once."""
 
-    def __init__(self, experiment: Experiment, plan: Plan, limit: int | None) -> None:
+    def __init__(self, experiment: Experiment, plan: Plan, limit: int | None, trying: DryRunProcess) -> None:
         self._source = experiment.source
         self._plan = plan
-        self._limit = limit
-        self._items: dict[str, tuple[str, list[Item], str]] = {}
+        self._tasks = TaskReader(experiment.source, limit, trying)
+        self._trying = trying
         self._arms: dict[str, int] = {}
         self._known: dict[str, int] = {}
+        self._asked = 0
 
     @property
-    def questions(self) -> list[str]:
+    def contents(self) -> list[str]:
         """A digest of each task's questions, before any limit."""
-        return [contents for _, _, contents in self._items.values()]
+        return self._tasks.contents
+
+    def check_models(self, file: ExperimentFile) -> None:
+        """See that every model of the file can be used, those of roles that no arm has included."""
+        for role, bound in file.models.items():
+            for raw in bound if isinstance(bound, list) else [bound]:
+                bind(raw, file.seed, self._source, ("models", role), self._trying)
+
+    def _count(self, repeats: int, questions: int, each: int) -> None:
+        """Refuse by arithmetic what is more than can be run, before any of it is built."""
+        self._asked += repeats * questions * each
+        if self._asked > MOST_EPISODES:
+            message = (
+                f"this asks for {self._asked:,} episodes, and the most of one run is {MOST_EPISODES:,}: lower the "
+                "repeats, the points of the grid, or the questions (--limit)"
+            )
+            raise self._source.problem(("repeats",), message)
 
     def add(self, variant: Variant, place: int, entry: ProtocolEntry) -> None:
         """Add what one protocol entry asks for at one point of the grid."""
@@ -140,30 +130,43 @@ class _Planner:
         protocol = self._protocol(entry, where)
         cast = self._cast(protocol.create(), file, entry, where)
         origin: KeyPath = (*where, "task") if entry.task else ("task",)
-        task, items, _ = self._read_task({**file.task, **entry.task}, file.seed, origin)
+        task = self._tasks.read({**file.task, **entry.task}, file.seed, origin)
+        self._plan.restricted |= {task.task} if task.restricted else set()
         # The same arm at another seed has models of its own, where models are made here.
         for binding in (each for bound in cast.values() for each in bound):
             known_model = self._plan.models.get(binding.key, binding)
             self._plan.models[binding.key] = known_model.held_to(binding)
-        arm_place = self._arm(variant, entry, protocol, cast, task, items)
+        at = self._arm(variant, where, entry, protocol, cast, task.task, task.asked)
+        arm = self._plan.arms[at]
+        with self._source.located(where):
+            each = sum(1 for _ in episodes_of(arm, at, cast, task.asked[:1], 0, 0))
+        self._count(file.repeats, len(task.asked), each)
         for repeat in range(file.repeats):
-            for item in items:
-                for spec in episodes_of(self._plan.arms[arm_place], cast, item, file.seed, repeat):
-                    known = self._known.get(spec.episode_id)
-                    if known is None:
-                        self._known[spec.episode_id] = arm_place
-                        self._plan.episodes.append(PlannedEpisode(spec, arm_place))
-                        self._plan.items[item.key] = (task, item)
-                    elif known != arm_place:
-                        other = self._plan.arms[known].label
-                        raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
+            for episode in self._located(where, episodes_of(arm, at, cast, task.asked, file.seed, repeat)):
+                known = self._known.get(episode.episode_id)
+                if known is None:
+                    self._known[episode.episode_id] = at
+                    self._plan.episodes.append(episode)
+                    self._plan.items.add(episode.question)
+                elif known != at:
+                    other = self._plan.arms[known].label
+                    raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
+
+    def _located(self, where: KeyPath, episodes: Iterable[PlannedEpisode]) -> Iterator[PlannedEpisode]:
+        """List episodes; what their protocol does wrong meanwhile is said with its place in the file."""
+        with self._source.located(where):
+            yield from episodes
 
     def _protocol(self, entry: ProtocolEntry, where: KeyPath) -> ProtocolBinding:
         with self._source.located(where):
             plugin = find_plugin(Protocol, entry.protocol, self._source.folder)
+            self._trying.check(plugin, Protocol, entry.options)
             cls = plugin.load(Protocol)
         self._source.validate(cls.Options, entry.options, (*where, entry.protocol))
-        return ProtocolBinding(plugin, entry.options)
+        binding = ProtocolBinding(plugin, entry.options)
+        with self._source.located((*where, entry.protocol)):
+            needed_roles(binding.create())
+        return binding
 
     def _cast(
         self, protocol: Protocol, file: ExperimentFile, entry: ProtocolEntry, where: KeyPath
@@ -174,7 +177,7 @@ class _Planner:
                 message = f"protocol '{protocol.name}' has no role '{role}'{nearest(role, protocol.roles)}"
                 raise self._source.problem((*where, "models", role), message)
         cast = {}
-        for role in protocol.needs():
+        for role in needed_roles(protocol):
             if role not in bound:
                 message = f"protocol '{protocol.name}' needs a model for role '{role}'{nearest(role, bound)}"
                 raise self._source.problem(("models",), message)
@@ -182,7 +185,7 @@ class _Planner:
             given = bound[role] if isinstance(bound[role], list) else [bound[role]]
             if not given:
                 raise self._source.problem(origin, f"role '{role}' has no model")
-            cast[role] = tuple(bind(raw, file.seed, self._source, origin) for raw in given)
+            cast[role] = tuple(bind(raw, file.seed, self._source, origin, self._trying) for raw in given)
         return cast | self._preferences(cast, bound, file.seed)
 
     def _preferences(
@@ -198,67 +201,44 @@ class _Planner:
                 if other not in bound or isinstance(bound[other], list):
                     message = f"best_of needs one model for role '{other}' (preferred_by){nearest(other, bound)}"
                     raise self._source.problem(("models", role), message)
-                found[other] = (bind(bound[other], seed, self._source, ("models", other)),)
+                found[other] = (bind(bound[other], seed, self._source, ("models", other), self._trying),)
         return found
-
-    def _read_task(self, raw: dict[str, Any], seed: int, where: KeyPath) -> tuple[str, list[Item], str]:
-        key = digest([raw, seed])
-        if key not in self._items:
-            options = {name: value for name, value in raw.items() if name not in ("name", "limit")}
-            reference, limit = raw.get("name"), raw.get("limit")
-            if not isinstance(reference, str):
-                raise self._source.problem(where, "name the task, as in 'task: {name: digits}'")
-            if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-                raise self._source.problem((*where, "limit"), f"limit is a number of questions, not {limit!r}")
-            with self._source.located((*where, "name")):
-                cls = find_plugin(Task, reference, self._source.folder).load(Task)
-            task = cls(self._source.validate(cls.Options, options, where))
-            items = self._unique(task, seed, where)
-            contents = digest([item.key for item in items])
-            for size in (limit, self._limit):
-                items = _sampled(items, size, seed)
-            self._items[key] = (task.name, items, contents)
-            self._plan.restricted |= {task.name} if task.restricted else set()
-        return self._items[key]
-
-    def _unique(self, task: Task, seed: int, where: KeyPath) -> list[Item]:
-        found: dict[str, Item] = {}
-        try:
-            for item in task.items(seed):
-                if item.question.id in found:
-                    raise self._source.problem(where, f"two questions share the id '{item.question.id}'")
-                found[item.question.id] = item
-        except UsageError:
-            raise  # it names the row it is about
-        except Exception as error:
-            raise self._source.problem(where, f"task '{task.name}' failed: {type(error).__name__}: {error}") from error
-        if not found:
-            raise self._source.problem(where, "the task has no questions")
-        return list(found.values())
 
     def _arm(
         self,
         variant: Variant,
+        where: KeyPath,
         entry: ProtocolEntry,
         protocol: ProtocolBinding,
         cast: dict[str, tuple[Binding, ...]],
         task: str,
-        items: list[Item],
+        questions: list[PlannedQuestion],
     ) -> int:
         bindings = {role: [b.identity for b in bound] for role, bound in cast.items()}
         key = digest([protocol.key, bindings, {**variant.file.task, **entry.task}, entry.label])
+        limits = variant.file.limits.overridden(entry.limits)
         if key not in self._arms:
             label = self._label(variant, entry, protocol, cast)
-            rehearsal = rehearse(protocol, cast, _spread(items), variant.file.seed)
+            with self._source.located(where):
+                found = self._trying.dry_run(protocol, cast, _spread(questions), variant.file.seed, limits)
+            if found.error is not None:
+                told = str(self._source.problem(where, f"arm '{label}' fails in its dry run: {found.error}"))
+                self._plan.faults.append(Fault(told, found.fails, found.exits))
+            if found.differs is not None:
+                told = str(self._source.problem(where, f"arm '{label}' is not repeatable: {found.differs}"))
+                self._plan.faults.append(Fault(told, fails=False, exits=False))
             self._arms[key] = len(self._plan.arms)
             name = entry.label or protocol.create().name
-            self._plan.arms.append(Arm(label, name, task, protocol, cast, rehearsal))
+            self._plan.arms.append(Arm(label, name, task, protocol, cast, limits, found))
+        elif self._plan.arms[self._arms[key]].limits != limits:
+            raise self._source.problem((*where, "limits"), "one arm has one set of limits: they cannot be swept")
         return self._arms[key]
 
     def _label(self, variant: Variant, entry: ProtocolEntry, protocol: ProtocolBinding, cast: dict[str, Any]) -> str:
         """What the entry is called, with the swept values that make it differ from its neighbours."""
         name = entry.label or protocol.create().name
-        heads = ("task", f"protocols.{entry.protocol}.", f"protocols.{entry.label}.", *(f"models.{r}" for r in cast))
+        names = (entry.protocol, entry.label, protocol.create().name)
+        heads = ("task", *(f"protocols.{each}." for each in names), *(f"models.{role}" for role in cast))
         swept = [
             f"{key.rpartition('.')[2]}={_short(value)}"
             for key, value in variant.values.items()
@@ -279,29 +259,6 @@ def _short(value: object) -> object:
     return value.get("name") or value.get("model") or value if isinstance(value, dict) else value
 
 
-def _spread(items: list[Item]) -> list[Item]:
-    """A few items from all over a task, because those of one place may be of one length."""
-    return items[:: -(-len(items) // _REHEARSED)]
-
-
-def bind(raw: object, seed: int, source: Source, where: KeyPath = ()) -> Binding:
-    """The model that one entry names, with its settings checked.
-
-    Raises:
-        UsageError: there is no such model, or a setting is wrong; the message says where in ``source``.
-    """
-    settings = {"model": raw} if isinstance(raw, str) else raw
-    if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
-        raise source.problem(where, "a model is a name, or a mapping with at least 'model: NAME'")
-    with source.located((*where, "model")):
-        binding = Binding(plugin=plugin_for(settings["model"], source.folder), settings=settings, seed=seed)
-        model = binding.plugin.load(ChatModel)
-    source.validate(model.Settings, settings, where)
-    return binding
-
-
-def _sampled(items: list[Item], size: int | None, seed: int) -> list[Item]:
-    """A seeded sample; a smaller one is part of a larger one, whatever the order of the rows."""
-    if size is None or size >= len(items):
-        return items
-    return sorted(items, key=lambda item: draw(seed, item.question.id, "question sampling").random())[:size]
+def _spread(questions: list[PlannedQuestion]) -> list[Item]:
+    """A few questions from all over a task, because those of one place may be of one length."""
+    return [question.item for question in questions[:: -(-len(questions) // _TRIED)]]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 import oversight
-from oversight.errors import UsageError
+from oversight.errors import ProtocolError, UsageError, YamlError
+from oversight.experiment.plain_yaml import MOST_BYTES, KeyPath, read_yaml
+from oversight.models.litellm_settings import LiteLLMSettings
 from oversight.registry import nearest
+from oversight.util.describe import describe_error, message_of
 
-__all__ = ["Source", "read_source"]
+__all__ = ["KeyPath", "Source", "read_source"]
 
-KeyPath = tuple[str | int, ...]
+_CLOSE = 0.8
+"""How alike two words are of which one is surely the other misspelt."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -62,7 +67,7 @@ class Source:
         """Say where in the file something was asked for that cannot be found."""
         try:
             yield
-        except UsageError as error:
+        except (ProtocolError, UsageError) as error:
             raise self.problem(where, str(error)) from None
 
     def validate(self, model: type[M], data: object, where: KeyPath) -> M:
@@ -80,13 +85,23 @@ class Source:
             place: KeyPath = (*where, *first["loc"])
             if first["type"] == "extra_forbidden":
                 known = _keys(model, first["loc"][:-1])
-                valid = f"; valid keys: {', '.join(known)}" if known else "; it takes none"
-                raise self.problem(place, f"unknown key{nearest(str(first['loc'][-1]), known) or valid}") from None
-            message = first["msg"].removeprefix("Value error, ")
+                raise self.problem(place, f"unknown key{_meant(str(first['loc'][-1]), known)}") from None
+            message = message_of(first)
             # A model's entry may hold a key where none belongs, so it is never repeated.
-            silent = first["type"] in ("missing", "value_error") or model.model_config.get("hide_input_in_errors")
+            unsaid = first["type"] in ("missing", "value_error", "assertion_error")
+            silent = unsaid or model.model_config.get("hide_input_in_errors")
             given = "" if silent else f", not {first['input']!r:.60}"
             raise self.problem(place, message[0].lower() + message[1:] + given) from None
+        except Exception as error:  # a plugin's validator may raise anything
+            raise self.problem(where, f"its own check of them failed: {describe_error(error)}") from error
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """What was probably meant by an unknown key: a known one, one that belongs elsewhere, or else all known ones."""
+    elsewhere = difflib.get_close_matches(key, LiteLLMSettings.model_fields, n=1, cutoff=_CLOSE)
+    if elsewhere and not difflib.get_close_matches(key, known, n=1, cutoff=_CLOSE):
+        return f": '{elsewhere[0]}' is a setting of a model under 'models' that LiteLLM serves, and is not known here"
+    return nearest(key, known) or (f"; valid keys: {', '.join(known)}" if known else "; it takes none")
 
 
 def _keys(model: type[BaseModel], within: KeyPath) -> list[str]:
@@ -108,57 +123,31 @@ def read_source(path: Path) -> tuple[dict[str, Any], Source]:
     shipped = _shipped()
     if not path.exists() and str(path) in shipped:
         path = shipped[str(path)]
+    text = _text(path, shipped)
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        near = [*shipped, *(str(p) for p in path.parent.glob("*.yaml"))]
-        raise UsageError(f"{path}: there is no such file{nearest(str(path), near)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = _lines(node, path)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}:{_line_of(error, text)}: not valid YAML: {_what(error)}") from None
+        data, lines = read_yaml(text)
+    except YamlError as error:
+        raise UsageError(f"{path}:{error.line}: {error}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}:1: an experiment file is a mapping with name, task, models and protocols")
     return data, Source(path, lines)
 
 
-def _line_of(error: yaml.YAMLError, text: str) -> int:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return int(error.problem_mark.line) + 1
-    return text.count("\n", 0, getattr(error, "position", 0)) + 1
-
-
-def _what(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or getattr(error, "reason", error))
+def _text(path: Path, shipped: Mapping[str, Path]) -> str:
+    try:
+        with path.open("rb") as file:
+            # One byte more than is allowed, so that an endless file ends too; YAML's reader counts them.
+            return file.read(MOST_BYTES + 1).decode("utf-8-sig")
+    except FileNotFoundError:
+        near = [*shipped, *(str(p) for p in path.parent.glob("*.yaml"))]
+        raise UsageError(f"{path}: there is no such file{nearest(str(path), near)}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text ({error.reason})") from None
 
 
 def _shipped() -> dict[str, Path]:
     """The experiments that come with the package, by name."""
     folders = [Path(place) / "experiments" for place in oversight.__path__]
     return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
-
-
-def _lines(node: yaml.Node | None, path: Path) -> dict[KeyPath, int]:
-    """The line on which each part of the document begins, by its path of keys and list places."""
-    lines: dict[KeyPath, int] = {}
-
-    def visit(node: yaml.Node | None, where: KeyPath, around: tuple[int, ...] = ()) -> None:
-        if node is not None and id(node) in around:
-            raise UsageError(f"{path}:{node.start_mark.line + 1}: {where[0]}: this part holds itself")
-        pairs: Sequence[tuple[str | int, yaml.Node, yaml.Node]] = ()
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(str(key.value), key, value) for key, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            pairs = [(place, value, value) for place, value in enumerate(node.value)]
-        for key, at, value in pairs:
-            if (*where, key) in lines:
-                raise UsageError(f"{path}:{at.start_mark.line + 1}: '{key}' is given twice")
-            lines[(*where, key)] = at.start_mark.line + 1
-            visit(value, (*where, key), (*around, id(node)))
-
-    visit(node, ())
-    return lines

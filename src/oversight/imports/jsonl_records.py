@@ -39,8 +39,15 @@ Named: TypeAlias = int | str
 """An answer: its place from 0, or its text."""
 
 
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Moments outside are slips of the pen, and near the ends of the calendar another time zone has no name for them."""
+
+
 def _aware(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if not _EARLIEST <= moment < _LATEST:
+        raise ValueError("no transcript is from then: give a year from 1900 to 2199")
+    return moment
 
 
 Moment: TypeAlias = Annotated[datetime, Field(strict=False), AfterValidator(_aware)]

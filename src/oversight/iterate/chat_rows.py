@@ -97,7 +97,6 @@ def write_rows(path: Path, rows: Iterable[ChatRow]) -> str:
                 line = row.to_json().encode() + b"\n"
                 file.write(line)
                 written.update(line)
-        Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -10,9 +10,11 @@ from pydantic import BaseModel
 
 from oversight.engine.logbook import add_plan
 from oversight.engine.planned import RunSettings, find_pending, run_pending
+from oversight.experiment.bind import bind
+from oversight.experiment.dry_run import refuse_exits, refuse_failing
 from oversight.experiment.estimate import Estimate, estimate, times, total
 from oversight.experiment.file import Experiment
-from oversight.experiment.plan import Plan, bind
+from oversight.experiment.plan import Plan
 from oversight.iterate.chat_rows import write_rows
 from oversight.iterate.lessons import Lessons, ceiling_rows, held_out, lessons
 from oversight.iterate.method import Ended, Method, Work
@@ -46,7 +48,9 @@ class EpisodeRounds(Method):
         return self.phases.check()
 
     def ready(self, settings: RunSettings) -> None:
-        """See whether every model can be called from here."""
+        """See whether every model can be called from here, and whether no arm fails in its dry run."""
+        for plan in self._first_plans():
+            refuse_failing(plan.faults, keep_going=settings.keep_going)
         if settings.replay is None:
             for plan in self._first_plans():
                 for binding in plan.models.values():
@@ -55,14 +59,14 @@ class EpisodeRounds(Method):
     def estimated(self) -> tuple[list[Estimate], list[str]]:
         """Episodes with X_0 in the place of every X_k; fine-tuning itself is not in it."""
         train, held = self._first_plans()
+        refuse_exits([*train.faults, *held.faults])
         rounds = self.iterate.rounds
         rows = [times(row, rounds, "training, X_0 and on") for row in estimate(train)[:-1]]
         for row in estimate(held)[:-1]:
             rows.append(row if row.arm == CEILING else times(row, rounds + 1, f"{row.arm} and on"))
             if self.tunes_ceiling and row.arm == ALONE.format(0):
                 rows.append(row._replace(arm=CEILING))
-        failing = {arm.label: arm.rehearsal.error for plan in (train, held) for arm in plan.arms if arm.rehearsal.error}
-        warnings = [f"{label} fails in rehearsal: {error}" for label, error in failing.items()]
+        warnings = [fault.told for plan in (train, held) for fault in plan.faults]
         return [*rows, total(rows, len(held.items) + len(train.items))], warnings
 
     def plugins(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from oversight.engine.planned import RunSettings
-from oversight.experiment.plan import bind
+from oversight.experiment.bind import bind
 from oversight.iterate.episodes import EpisodeRounds
 from oversight.iterate.method import Ended, Work
 

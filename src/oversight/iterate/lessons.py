@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from oversight.aio import run_sync
 from oversight.belief import Belief, BeliefSource
+from oversight.core.conduct import conduct_part
 from oversight.episode import Episode
 from oversight.errors import UsageError
 from oversight.experiment.arm import ProtocolBinding
@@ -177,7 +179,7 @@ async def _asked(binding: ProtocolBinding, question: Question, asked: str, pupil
     assert isinstance(protocol, Distillable)
     cast = {"strong": [pupil]}
     episode = Episode(question, templates=binding.templates(), cast=cast, options=protocol.options)
-    await protocol.answer_alone(episode, asked)
+    await conduct_part(protocol, episode, partial(protocol.answer_alone, episode, asked), "answer_alone")
 
 
 def overseer_rows(transcript: Transcript) -> Iterator[ChatRow]:

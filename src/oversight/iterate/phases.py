@@ -6,7 +6,9 @@ from typing import Any
 
 from oversight.digest import digest
 from oversight.experiment.arm import ProtocolBinding
+from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, Iterate, expanded
+from oversight.experiment.overrides import ENTRY_KEYS
 from oversight.experiment.plan import Plan, build_plan
 from oversight.experiment.source import KeyPath
 from oversight.iterate.lessons import held_out, sees_material
@@ -80,7 +82,7 @@ class Phases:
         if train.restricted:
             message = f"the authors of '{train.arms[0].task}' ask that no model be trained on it"
             raise problem(("iterate", "train"), message)
-        if train.arms[0].rehearsal.reads_assigned:
+        if train.arms[0].dry_run.reads_assigned:
             message = "nothing is to be learned from assistants who are told what to argue; leave out 'adversary'"
             raise problem(("protocols", 0), message)
         kept = held_out(item.question for _, item in held.items.values())
@@ -109,9 +111,11 @@ class Phases:
             if key in entry:
                 message = "rounds bind 'strong' and choose the task for themselves; leave it out"
                 raise source.problem(("protocols", 0, key), message)
-        name = next((str(key) for key in entry if key != "as"), "")
-        with source.located(("protocols", 0)):
-            protocol = find_plugin(Protocol, name, source.folder).load(Protocol)
+        name = next((str(key) for key in entry if key not in ENTRY_KEYS), "")
+        with source.located(("protocols", 0)), DryRunProcess() as trying:
+            plugin = find_plugin(Protocol, name, source.folder)
+            trying.check(plugin, Protocol)
+            protocol = plugin.load(Protocol)
         if not issubclass(protocol, Distillable):
             message = f"protocol '{protocol.name}' cannot be distilled; 'amplification' can"
             raise source.problem(("protocols", 0), message)

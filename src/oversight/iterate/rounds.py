@@ -12,7 +12,7 @@ from oversight.engine.logbook import begin, ended, recorded
 from oversight.engine.planned import EpisodesDriven, RunSettings, Watch
 from oversight.errors import RunStopped
 from oversight.experiment.file import Experiment, Iterate
-from oversight.experiment.plan import without_manner
+from oversight.experiment.identity import without_limits, without_manner
 from oversight.iterate.method import Method, Phase, Work
 from oversight.registry import nearest
 from oversight.reports.rounds import OVERALL
@@ -147,9 +147,11 @@ def _iterate(experiment: Experiment) -> Iterate:
 
 def _design(experiment: Experiment, method: Method, determined: list[str]) -> str:
     """Tells runs of one name apart by what was asked of what code and data, but not by how many rounds, or how fast."""
-    data = {key: value for key, value in experiment.data.items() if key != "description"}
+    data = {key: value for key, value in experiment.data.items() if key not in ("description", "limits")}
     if "models" in data:
         data["models"] = without_manner(data["models"], experiment)
+    if "protocols" in data:
+        data["protocols"] = [without_limits(entry, experiment) for entry in data["protocols"]]
     iterate: Mapping[str, Any] = data["iterate"]
     distil = {key: value for key, value in iterate["distil"].items() if key not in method.MANNER}
     asked = {key: value for key, value in iterate.items() if key not in ("rounds", "max_failed")}

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from oversight.secrets import name_secrets
 
 __all__ = [
     "CallRecord",
@@ -202,6 +204,12 @@ class ModelSettings(BaseModel):
     tokens_per_minute: float | None = Field(None, gt=0)
     max_concurrency: int | None = Field(None, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_secrets(cls, entry: Any) -> Any:
+        name_secrets(entry)  # whichever settings name a variable, its value is redacted from here on
+        return entry
+
     @property
     def completion_limit(self) -> int | None:
         """Tokens of a reply at most, where the settings say."""
@@ -241,6 +249,20 @@ class ChatModel(ABC):
         Raises:
             UsageError: it cannot, because a key is missing for example.
         """
+        return None
+
+    @classmethod
+    def check_address(cls, settings: ModelSettings) -> None:
+        """See that the settings can be those of a model, when an experiment is read; needs no key and no network.
+
+        Raises:
+            UsageError: they cannot.
+        """
+        return None
+
+    @classmethod
+    def endpoint(cls, settings: ModelSettings) -> str | None:
+        """Name where calls go, for the list that ``plan`` and ``run`` print; None for a model that runs here."""
         return None
 
     @classmethod

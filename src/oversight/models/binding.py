@@ -57,6 +57,14 @@ class Binding(BaseModel):
         model = self.plugin.load(ChatModel)
         return model, model.Settings.model_validate(self.settings)
 
+    @property
+    def endpoint(self) -> str | None:
+        """Where its calls go, as a list for people says it; None if they stay on this machine."""
+        model, settings = self.checked()
+        stated = model.endpoint(settings)
+        # A model of the user's own file may call whatever it likes.
+        return stated if stated is not None or not (self.plugin.source and model.metered) else f"what {self.name} calls"
+
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What these tokens would cost, in US dollars; None where the price is unknown."""
         model, settings = self.checked()

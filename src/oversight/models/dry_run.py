@@ -1,7 +1,8 @@
-"""A model for rehearsals: it says something fitting, costs nothing, and notes what it was asked."""
+"""The model of dry runs: it answers in the form asked for, costs nothing, and notes what it was asked."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from itertools import cycle, islice
@@ -10,14 +11,14 @@ from typing import Any
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
 from oversight.prompting.elicitation import even_statement, letters_asked_for
 
-__all__ = ["RehearsalModel", "fitting", "fitting_reply"]
+__all__ = ["DryRunModel", "example_for_schema", "example_reply"]
 
 _WORDS = "This is where the model would speak."
 _SPEECH_WORDS = 150
 """How long a speech is taken to be where nothing limits it."""
 
 
-class RehearsalModel(ChatModel):
+class DryRunModel(ChatModel):
     """Stands in for a model when an experiment is planned, and speaks as long as it may.
 
     Attributes:
@@ -34,35 +35,36 @@ class RehearsalModel(ChatModel):
         self.sample = ""
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        """Answer with the first choice, a fitting JSON object, or prose up to the word limit."""
+        """Answer with the first choice, a JSON object that fits, or prose up to the word limit."""
+        await asyncio.sleep(0)  # as every real model does: else a protocol without end would never be interrupted
         prompt = "".join(message.content for message in request.messages)
         formal = request.choices or request.json_schema is not None
         self.calls += 1
         # Numbered, because protocols ask only once what two forms say alike.
         words = f"{_WORDS} {self.calls}" if formal else _speech(request.word_limit or _SPEECH_WORDS)
-        reply = fitting_reply(request, words)
+        reply = example_reply(request, words)
         self.prompt_chars += len(prompt)
         self.reply_chars += len(reply.text)
         self.sample = max(self.sample, prompt, key=len)
-        return reply._replace(model=self.settings.model, provider="rehearsal")
+        return reply._replace(model=self.settings.model, provider="dry run")
 
 
 def _speech(words: int) -> str:
     return " ".join(islice(cycle(_WORDS.split()), words))
 
 
-def fitting_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:
+def example_reply(request: ChatRequest, words: str = _WORDS) -> ChatReply:
     """A reply in the form that was asked for: equal probabilities, a letter, an object that fits, or ``words``."""
     if request.choices:
         shares = dict.fromkeys(request.choices, 1 / len(request.choices))
         return ChatReply(text=request.choices[0], choice_probs=shares)
     if request.json_schema is not None:
-        return ChatReply(text=json.dumps(fitting(request.json_schema, words)))
+        return ChatReply(text=json.dumps(example_for_schema(request.json_schema, words)))
     letters = letters_asked_for(request.messages[-1].content) if request.messages else []
     return ChatReply(text=letters[0] if letters else words)
 
 
-def fitting(schema: Mapping[str, Any], words: str = _WORDS) -> Any:
+def example_for_schema(schema: Mapping[str, Any], words: str = _WORDS) -> Any:
     """The plainest value that fits a JSON schema, with ``words`` for its texts; an even belief if it asks for one."""
     return even_statement(schema) or _fit(schema, schema.get("$defs", {}), words)
 

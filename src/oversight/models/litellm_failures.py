@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 from oversight.errors import CallFailed, FailureClass
+from oversight.models.litellm_address import error_chain, failed_connection, through_proxy
 from oversight.secrets import redact
 
 __all__ = ["call_failed", "status_of"]
@@ -56,7 +57,13 @@ def call_failed(error: Exception) -> CallFailed:
     # LiteLLM puts tracebacks, with the arguments of the call, into some of its messages.
     message = str(error).split("Traceback (most recent", 1)[0] or type(error).__name__
     line = " ".join(redact(message).split())
-    return CallFailed(_failure_class(error, line), line[:_LONGEST_MESSAGE], _retry_after(error))
+    failure = _failure_class(error, line)
+    if failure is FailureClass.CONNECTION:
+        line = redact(failed_connection(error) or line)
+    elif proxy := through_proxy(error):
+        # A proxy that refuses answers with a status of its own, which looks like the provider's.
+        line = line[: _LONGEST_MESSAGE - len(proxy)] + proxy
+    return CallFailed(failure, line[:_LONGEST_MESSAGE], _retry_after(error))
 
 
 def status_of(error: Exception) -> int | None:
@@ -66,7 +73,7 @@ def status_of(error: Exception) -> int | None:
 
 
 def _failure_class(error: Exception, message: str) -> FailureClass:
-    names = {base.__name__ for link in _chain(error) for base in type(link).__mro__}
+    names = {base.__name__ for link in error_chain(error) for base in type(link).__mro__}
     for name, failure in _BY_NAME.items():
         if name in names:
             return failure
@@ -97,15 +104,6 @@ def _made_up(message: str) -> FailureClass:
         if pattern.search(message):
             return failure
     return FailureClass.SERVER_ERROR
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and what it was raised from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,7 +16,8 @@ from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.litellm_failures import call_failed
 from oversight.models.litellm_library import load_litellm
 from oversight.models.retry import persist
-from oversight.secrets import SECRET_NAME, SECRET_VALUE, adopt_key_files, redact
+from oversight.secrets import SECRET_NAME, SECRET_VALUE, adopt_key_files, name_secrets, redact
+from oversight.util.secret_search import has_key_in_url
 
 __all__ = ["PROVIDER", "Job", "TuningApi", "TuningSettings", "check"]
 
@@ -60,11 +60,12 @@ class TuningSettings(BaseModel):
         for name, value in entry.items() if isinstance(entry, Mapping) else ():
             named = name != "api_key_env" and SECRET_NAME.search(str(name).lower())
             text = value if isinstance(value, str) else ""
-            if named or SECRET_VALUE.search(text) or ("://" in text and "@" in urlsplit(text).netloc):
+            if named or SECRET_VALUE.search(text) or has_key_in_url(text):
                 raise ValueError(
                     f"{name} looks like a secret, and keys come from the environment: "
                     "export it there and write api_key_env: NAME_OF_THE_VARIABLE"
                 )
+        name_secrets(entry)
         return entry
 
     def identity(self) -> dict[str, Any]:
@@ -248,7 +249,9 @@ class TuningApi:
         """The client of OpenAI's that LiteLLM is to use."""
         if self._client is None:
             openai: Any = importlib.import_module("openai")
-            manner = {"timeout": self._settings.timeout_s, "max_retries": 0}
+            # A redirect would take the rows, and perhaps the key, to another server.
+            http = openai.DefaultAsyncHttpxClient(follow_redirects=False)
+            manner = {"timeout": self._settings.timeout_s, "max_retries": 0, "http_client": http}
             self._client = openai.AsyncOpenAI(**manner, **self._account("base_url"))
         return self._client
 

@@ -11,9 +11,12 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from oversight.models.litellm_redirects import guard_redirects
 from oversight.secrets import adopt_key_files
 
 __all__ = ["load_litellm", "openai_payload", "plain_payload"]
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @functools.cache
@@ -30,11 +33,23 @@ def load_litellm() -> Any:
         # What it logs as an error it also raises, and its text may hold a key.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     adopt_key_files()
+    guard_redirects()
+    _reach_loopback_directly()
     # OpenAI's client warns on stderr of every field of a type that it did not expect.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     # httpx logs each URL at INFO, and some providers take the key in the URL.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return litellm
+
+
+def _reach_loopback_directly() -> None:
+    """Except this machine from proxies that the environment names: no proxy could reach what listens here."""
+    stated = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    excepted = [host.strip() for host in stated.split(",") if host.strip()]
+    if "*" not in excepted:
+        excepted += [host for host in _LOOPBACK if host not in excepted]
+    # Libraries differ in which of the two they read.
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(excepted)
 
 
 def openai_payload(bodies: Iterable[Any]) -> Mapping[str, Any] | None:

@@ -15,19 +15,20 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from oversight.digest import digest
-from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings, without_system
+from oversight.errors import CallFailed, FailureClass
+from oversight.models.base import ChatReply, ChatRequest, ModelSettings, without_system
 from oversight.models.litellm_account import lacks_only_a_key, missing_key, stated_price
 from oversight.models.litellm_extras import LIMITS, Change, Terms, changes, response_format
+from oversight.models.litellm_facts import LiteLLMFacts
 from oversight.models.litellm_failures import call_failed, status_of
 from oversight.models.litellm_library import load_litellm, openai_payload, plain_payload
+from oversight.models.litellm_redirects import own_redirects_only
 from oversight.models.litellm_settings import LiteLLMSettings
 from oversight.models.reply import check_reply, read_completion
 from oversight.models.reply.notices import LEFT_OUT
-from oversight.secrets import adopt_key_files
 
 __all__ = ["LiteLLMModel"]
 
@@ -61,13 +62,12 @@ class _Sent(NamedTuple):
     notices: tuple[str, ...] = ()
 
 
-class LiteLLMModel(ChatModel):
+class LiteLLMModel(LiteLLMFacts):
     """A model that LiteLLM reaches, by its ``provider/model`` name.
 
     What the server turns out not to take (`oversight.models.litellm_extras`) is left out from then on.
     """
 
-    Settings: ClassVar[type[ModelSettings]] = LiteLLMSettings
     settings: LiteLLMSettings
 
     def __init__(self, settings: ModelSettings, state: object = None) -> None:
@@ -77,36 +77,6 @@ class LiteLLMModel(ChatModel):
         self._broke: Counter[str] = Counter()
         if settings.belief != "logprob":
             self._adopt(_NO_PROBABILITIES)
-
-    @classmethod
-    def check(cls, settings: ModelSettings) -> None:
-        """The variable that ``api_key_env`` names, or that everybody has for this provider, must be set.
-
-        Raises:
-            UsageError: it is not.
-        """
-        assert isinstance(settings, LiteLLMSettings)
-        adopt_key_files()
-        if missing := missing_key(settings):
-            raise UsageError(f"model {settings.model}: {missing}")
-
-    @classmethod
-    def price(cls, settings: ModelSettings, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What these tokens would cost, in US dollars, by the user's prices or LiteLLM's table; None if unknown."""
-        assert isinstance(settings, LiteLLMSettings)
-        if settings.input_cost_per_token is not None:
-            return stated_price(settings, prompt_tokens, completion_tokens)
-        with suppress(Exception):
-            costs = load_litellm().cost_per_token(settings.model, prompt_tokens, completion_tokens)
-            return float(sum(costs))
-        return None
-
-    @classmethod
-    def count_tokens(cls, settings: ModelSettings, text: str) -> int:
-        """How many tokens ``text`` takes by the model's own tokenizer, or by one like it."""
-        with suppress(Exception):
-            return int(load_litellm().token_counter(model=settings.model, text=text))
-        return super().count_tokens(settings, text)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one request with one call, or with more where the server refuses what is asked on top.
@@ -155,11 +125,14 @@ class LiteLLMModel(ChatModel):
         try:
             # LiteLLM's timeout bounds each read; a server that trickles would outlive it.
             async with asyncio.timeout(self.settings.timeout):
-                response = await litellm.acompletion(**arguments)
+                with own_redirects_only() as refused:
+                    response = await litellm.acompletion(**arguments)
         except TimeoutError:
             return _Sent(asked, CallFailed(FailureClass.TIMEOUT, f"no reply within {self.settings.timeout:g} s"))
         except Exception as error:
             payload = openai_payload(bodies)  # the server answered, and LiteLLM could not read it
+            if refused:
+                return _Sent(asked, CallFailed(FailureClass.INVALID_REQUEST, refused[0]))
             if payload is None:
                 return _Sent(asked, call_failed(error), status_of(error))
             return _Sent(asked, payload=payload, latency_s=time.perf_counter() - started)

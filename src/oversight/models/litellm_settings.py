@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
 from oversight.models.base import ModelSettings
 from oversight.secrets import SECRET_NAME, SECRET_VALUE
+from oversight.util.secret_search import has_key_in_url
 
 __all__ = ["LiteLLMSettings"]
 
@@ -88,7 +88,7 @@ class LiteLLMSettings(ModelSettings):
         for path, value in _texts(entry, ()):
             name = path[-1].lower().replace("-", "_") if path else ""
             named = name not in _PUBLIC_NAMES and SECRET_NAME.search(name)
-            if value and (named or SECRET_VALUE.search(value) or _has_userinfo(value)):
+            if value and (named or SECRET_VALUE.search(value) or has_key_in_url(value)):
                 raise ValueError(
                     f"{'.'.join(path)} looks like a secret, and keys come from the environment: "
                     "export it there and write api_key_env: NAME_OF_THE_VARIABLE"
@@ -136,8 +136,3 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _texts(part, path)
-
-
-def _has_userinfo(text: str) -> bool:
-    """Whether ``text`` is a URL with a password in it."""
-    return "://" in text and "@" in urlsplit(text).netloc

@@ -7,6 +7,7 @@ difficulty plus its own noise falls below the arm's threshold. The difference is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,10 @@ _AT_ONCE = 2_000_000
 """How many episodes are held in memory at a time."""
 _CLOSE = 0.0025
 """How near to the smallest detectable difference the search comes."""
+_MOST_QUESTIONS = 4000
+"""Of a design with more questions a part of about this size is simulated."""
+_LARGE_CLUSTER = 100
+"""Of a cluster with more questions a part is simulated; of smaller ones, some are and others are not."""
 
 
 class Design(NamedTuple):
@@ -61,7 +66,13 @@ def detectable(
 
     Found by bisection on one set of simulated questions and noise, so that power rises with the difference; to
     within 0.0025, and to what so many simulations can tell. None if even perfect accuracy is not detected so often.
+    Of a design with more than 4,000 questions a part of the same make-up is simulated: what it detects shrinks with
+    the root of the number of questions.
     """
+    if (step := -(-sum(design.clusters) // _MOST_QUESTIONS)) > 1:
+        part = _thinned(design.clusters, step)
+        least = detectable(design._replace(clusters=part), target=target, simulations=simulations, seed=seed)
+        return None if least is None else least * math.sqrt(sum(part) / sum(design.clusters))
     low, high = 0.0, 1 - design.baseline
     if _detects(design, high, simulations, seed) < target:
         return None
@@ -72,6 +83,13 @@ def detectable(
         else:
             high = middle
     return high
+
+
+def _thinned(clusters: Sequence[int], step: int) -> tuple[int, ...]:
+    """One question of ``step``: every ``step``-th small cluster, and a part of each large one."""
+    small = sorted(size for size in clusters if size <= _LARGE_CLUSTER)
+    large = [max(1, size // step) for size in clusters if size > _LARGE_CLUSTER]
+    return (*small[::step], *large)
 
 
 def _detects(design: Design, difference: float, simulations: int, seed: int) -> float:

@@ -17,7 +17,7 @@ from oversight.errors import UsageError
 from oversight.question import Answer, Item, Question
 from oversight.tasks.base import InputPath
 from oversight.tasks.rows import Row
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.tasks.source import MOST_BYTES, Download, FileTask, locate
 
 __all__ = ["GPQA"]
 
@@ -111,9 +111,11 @@ def _decrypted(archive: Path, name: str) -> str:
     """
     try:
         with zipfile.ZipFile(archive) as zipped:
-            member = next((member for member in zipped.namelist() if Path(member).name == name), None)
+            member = next((member for member in zipped.infolist() if Path(member.filename).name == name), None)
             if member is None:
                 raise UsageError(f"{archive}: there is no {name} in this zip")
+            if member.file_size > MOST_BYTES:
+                raise UsageError(f"{archive}: {name} in it has {member.file_size:,} bytes, the most is {MOST_BYTES:,}")
             return zipped.read(member, pwd=_PASSWORD).decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{archive}: cannot be read: {error.strerror or error}") from None

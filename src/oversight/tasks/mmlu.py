@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from oversight.digest import draw
-from oversight.question import Answer, Item, Question
-from oversight.tasks.rows import Row, distinct, only, read_csv, read_rows
+from oversight.question import Answer, Item, Question, distinct
+from oversight.tasks.rows import Row, only, read_csv, read_rows
 from oversight.tasks.source import Download, FileTask, locate
 
 __all__ = ["Mmlu"]

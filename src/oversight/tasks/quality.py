@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from oversight.digest import draw
-from oversight.question import Answer, Item, Question
-from oversight.tasks.rows import Row, distinct, read_jsonl
+from oversight.question import Answer, Item, Question, distinct
+from oversight.tasks.rows import Row, read_jsonl
 from oversight.tasks.source import Download, FileTask, locate
 
 __all__ = ["Quality"]

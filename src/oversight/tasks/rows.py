@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from oversight.errors import UsageError
 from oversight.registry import nearest
+from oversight.tasks.strict_json import parsed
 
 __all__ = [
     "READERS",
     "Row",
-    "distinct",
     "explain",
     "only",
     "read_csv",
@@ -110,12 +110,6 @@ def text_of(value: object, field: str) -> str:
     return text
 
 
-def distinct(texts: Iterable[str]) -> bool:
-    """Whether texts can be told apart as answers: none is blank, no two are the same but for space around them."""
-    bare = [text.strip() for text in texts]
-    return all(bare) and len(set(bare)) == len(bare)
-
-
 @contextmanager
 def row_problems(row: Row) -> Iterator[None]:
     """Turn a ``ValueError`` about a row into the one line for the user.
@@ -164,7 +158,7 @@ def read_json(path: Path) -> Iterator[Row]:
     with _file_problems(path):
         text = path.read_text(encoding="utf-8-sig")
     try:
-        records = _parsed(text)
+        records = parsed(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}") from None
     except ValueError as error:
@@ -249,22 +243,9 @@ def only(field: str, wanted: Collection[str], rows: Iterable[Row]) -> Iterator[R
             raise UsageError(f"there are no questions of the {field.lower()} '{word}'{nearest(word, seen)}")
 
 
-def _parsed(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("not valid JSON: too deeply nested") from None
-    if "\\ud" in text or "\\uD" in text:
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("holds half of a character (an escape like \\ud800 without its other half)") from None
-    return value
-
-
 def _object_in(line: str) -> dict[str, Any] | ValueError:
     try:
-        return _object(_parsed(line))
+        return _object(parsed(line))
     except json.JSONDecodeError as error:
         breaks_off = line.strip()[:1] in ("[", "{") and error.pos >= len(line.rstrip())
         cure = "; a line holds one whole object, so JSON that goes over several lines cannot be read"

@@ -25,7 +25,10 @@ from oversight.question import Item
 from oversight.tasks.base import InputPath, Task
 from oversight.tasks.rows import Row, row_problems
 
-__all__ = ["Download", "FileTask", "data_folder", "fetch", "locate"]
+__all__ = ["MOST_BYTES", "Download", "FileTask", "data_folder", "fetch", "locate"]
+
+MOST_BYTES = 1 << 30
+"""The largest published file that is downloaded or unpacked; the largest known one has a quarter of that."""
 
 _TIMEOUT = httpx.Timeout(60, connect=15)
 
@@ -39,11 +42,13 @@ class Download:
         name: what it is called below the data folder, as in ``gsm8k/test.jsonl``.
         sha256: its checksum in hexadecimal, where we know it. Where we do not, the first download's is
             recorded beside the file as ``NAME.sha256`` and holds from then on.
+        most_bytes: how large it may be; nothing larger is kept.
     """
 
     url: str
     name: str
     sha256: str | None = None
+    most_bytes: int = MOST_BYTES
 
 
 class FileTask(Task):
@@ -204,7 +209,14 @@ def _pieces(download: Download) -> Iterator[bytes]:
             _progress(download, response.headers.get("Content-Length")) as advance,
         ):
             response.raise_for_status()
+            received = 0
             for piece in response.iter_bytes(1 << 16):
+                received += len(piece)
+                if received > download.most_bytes:
+                    raise UsageError(
+                        f"{download.url}: is larger than {download.most_bytes:,} bytes, the most that is downloaded; "
+                        f"{_BY_HAND}"
+                    )
                 yield piece
                 advance(len(piece))
     except httpx.HTTPStatusError as error:

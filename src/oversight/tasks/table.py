@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import warnings
@@ -91,10 +92,14 @@ class Table(FileTask):
     def items(self, seed: int) -> Iterator[Item]:
         """Yield one question a row."""
         skipped = []
+        told: dict[bytes, tuple[int, int]] = {}
         for row in self.rows():
             try:
                 with row_problems(row):
-                    yield from self.parse(row, seed)
+                    items = list(self.parse(row, seed))
+                    for item in items:
+                        _check_agreement(item, row, told)
+                yield from items
             except UsageError:
                 if not self.options.skip_bad_rows:
                     raise
@@ -153,6 +158,24 @@ class Table(FileTask):
             return None
         value = _column(fields, name)
         return None if value == "" else value
+
+
+def _check_agreement(item: Item, row: Row, told: dict[bytes, tuple[int, int]]) -> None:
+    """Refuse a question that an earlier row answers otherwise.
+
+    ``told`` holds, for each question, that row's number and the place of its answer among the sorted ones: numbers
+    only, because there may be hundreds of thousands.
+    """
+    question = item.question
+    answers = sorted(answer.text for answer in question.answers)
+    asked = hashlib.blake2b(repr((question.prompt, answers, question.material)).encode(), digest_size=16).digest()
+    right = answers.index(question.answers[item.gold].text)
+    number, other = told.setdefault(asked, (row.number, right))
+    if other != right:
+        raise ValueError(
+            f"asks what row {number} asks, but the right answer there is {answers[other]!r:.60}, "
+            f"not {answers[right]!r:.60}"
+        )
 
 
 def _list(fields: Mapping[str, Any], names: str | list[str], what: str) -> list[Any]:

@@ -6,6 +6,7 @@ from oversight.testing.conformance import (
     ForgeryFound,
     HistoryChanged,
     LeakFound,
+    NotRepeatable,
     check_protocol,
 )
 from oversight.testing.faults import Chaos, Fault, Reply
@@ -23,6 +24,7 @@ __all__ = [
     "HistoryChanged",
     "LeakFound",
     "LoopbackServer",
+    "NotRepeatable",
     "Reply",
     "Scripted",
     "ScriptedModel",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from oversight.models.rehearsal import fitting
+from oversight.models.dry_run import example_for_schema
 from oversight.prompting.elicitation import even_statement
 from oversight.testing.faults import Reply
 
@@ -101,7 +101,7 @@ def _filled(schema: Mapping[str, Any], drawn: int) -> Any:
     properties = schema.get("properties", {})
     if belief := even_statement(schema):
         return belief | _shares([label for label in belief if label != "abstain"], drawn)
-    form = fitting(schema)
+    form = example_for_schema(schema)
     share = drawn % 1000 / 1000
     for name, part in properties.items():
         if words := part.get("enum"):

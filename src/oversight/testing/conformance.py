@@ -11,25 +11,44 @@ import asyncio
 import inspect
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from oversight.aio import run_sync
+from oversight.core.assignments import assignments_of
+from oversight.core.bounded_run import run_bounded
+from oversight.core.conduct import conduct
+from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.plugin_shape import wrong_with
+from oversight.core.repeatability import Outcome, global_draws, outcome_of, unlike, unrepeatable
 from oversight.digest import draw
 from oversight.episode import Episode
-from oversight.errors import OversightError
+from oversight.errors import LimitReached, OversightError, ProtocolError
 from oversight.markup import find, unescape
 from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.rehearsal import fitting_reply
-from oversight.protocol import Protocol
+from oversight.models.dry_run import example_reply
+from oversight.protocol import Assignment, Protocol
 from oversight.question import Answer, Question
 from oversight.quotes import verify
 from oversight.registry import Plugin
 from oversight.templates import Templates
 from oversight.transcript import PROTOCOL, Kind, Message, concurrent, visible_to
-from oversight.verdict import Verdict
 
-__all__ = ["SAMPLE_QUESTION", "ConformanceError", "ForgeryFound", "HistoryChanged", "LeakFound", "check_protocol"]
+__all__ = [
+    "SAMPLE_QUESTION",
+    "ConformanceError",
+    "ForgeryFound",
+    "HistoryChanged",
+    "LeakFound",
+    "NotRepeatable",
+    "check_protocol",
+]
+
+_CALLS = 1_000
+"""Model calls that one episode may make here."""
+
+_REPETITIONS = 6
+"""How often episodes are run again: of a coin that is tossed unseeded, one check in 64 sees the same side each time."""
 
 SAMPLE_QUESTION = Question(
     id="sample",
@@ -62,6 +81,10 @@ class HistoryChanged(ConformanceError):
     """A seat's prompt does not begin with its earlier one, byte for byte (rule 4), or depends on timing."""
 
 
+class NotRepeatable(ConformanceError):
+    """A protocol draws from something that no seed decides, so that an episode comes out differently each time."""
+
+
 class _Marked(NamedTuple):
     """A request, and the mark of the reply it got."""
 
@@ -84,7 +107,7 @@ class _HostileModel(ChatModel):
         self._log.append(_Marked(request, mark))
         if self._delays is not None:
             await asyncio.sleep(self._delays.random() / 1000)
-        reply = fitting_reply(request, f"{mark} {self._hostile}")
+        reply = example_reply(request, f"{mark} {self._hostile}")
         return reply._replace(thought=f"{mark.replace('mark-', 'reason-')} {self._hostile}")
 
 
@@ -93,7 +116,7 @@ class _Trial(NamedTuple):
 
     messages: tuple[Message, ...]
     log: list[_Marked]
-    verdict: Verdict
+    outcome: Outcome
 
 
 def check_protocol(
@@ -118,27 +141,42 @@ def check_protocol(
             or material not its own.
         ForgeryFound: a model's text opened or closed a tag, or an invented quote was marked as verified.
         HistoryChanged: a prompt does not begin with the seat's earlier one, or the transcript depends on timing.
-        ConformanceError: no description, or not a verdict on the question.
+        NotRepeatable: an episode, or the assignments, came out differently the second time.
+        ConformanceError: no description, assignments that are none, no verdict on the question, a verb that was not
+            awaited, ran in a task of its own or came after the verdict, or more calls than any episode may make.
     """
     cls = type(protocol)
-    if not inspect.getdoc(cls) or not cls.name:
-        raise ConformanceError(f"{cls.__name__} needs a name and a docstring that says what it does")
+    if wrong := wrong_with(cls, Protocol):
+        raise ConformanceError(f"{cls.__name__}: {wrong}")
+    if not inspect.getdoc(cls):
+        raise ConformanceError(f"{cls.__name__} needs a docstring that says what it does")
     sources = templates or _templates_beside(cls)
-    asked = protocol.assignments(question, draw(seed, "conformance"))
-    for assignment in [(place,) for place in range(len(question.answers))] if asked is None else asked:
+    asked, again = (_asked(protocol, question, seed) for _ in range(2))
+    if asked != again:
+        raise NotRepeatable(f"assignments returned {asked}, then {again} for the same question: draw from its rng")
+    assignments = asked or [(place,) for place in range(len(question.answers))]
+    for assignment in assignments:
 
         def trial(delays: random.Random | None, sides: tuple[int | None, ...] = assignment) -> _Trial:
             log: list[_Marked] = []
             model = _HostileModel(log, hostile, delays)
             cast = {role: (model,) for role in protocol.roles}
-            episode = Episode(question, templates=sources, cast=cast, options=protocol.options, assignment=sides)
-            verdict = run_sync(type(protocol)(protocol.options).run(episode))
-            return _Trial(episode.messages, log, verdict)
+            limits = EpisodeLimits(calls=_CALLS)
+            episode = Episode(
+                question, templates=sources, cast=cast, options=protocol.options, assignment=sides, limits=limits
+            )
+            try:
+                verdict = run_sync(run_bounded(episode.usage, conduct(type(protocol)(protocol.options), episode)))
+            except (LimitReached, ProtocolError) as error:
+                raise ConformanceError(str(error)) from error
+            return _Trial(episode.messages, log, outcome_of(episode, verdict))
 
-        once = trial(None)
+        with global_draws() as drawn:
+            once = trial(None)
         _check_prompts(once, question)
-        _check_same(once, trial(draw(seed, "delays")))
-        _check_verdict(once.verdict, question)
+        _check_repeatable(once, drawn, trial, times=-(-_REPETITIONS // len(assignments)))
+        if unlike(once.outcome, trial(draw(seed, "delays")).outcome):
+            raise HistoryChanged("the transcript depends on which model answers first")
 
 
 def _check_prompts(trial: _Trial, question: Question) -> None:
@@ -210,19 +248,19 @@ def _names(pairs: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{author} (turn {turn})" for author, turn in pairs) or "nobody"
 
 
-def _check_same(once: _Trial, delayed: _Trial) -> None:
-    def told(trial: _Trial) -> Sequence[Message]:
-        return [message.model_copy(update={"call": None}) for message in trial.messages]
+def _check_repeatable(
+    once: _Trial, drawn: Sequence[str], trial: Callable[[random.Random | None], _Trial], *, times: int
+) -> None:
+    for _ in range(times):
+        if wrong := unrepeatable(drawn, unlike(once.outcome, trial(None).outcome)):
+            raise NotRepeatable(wrong)
 
-    if told(once) != told(delayed):
-        raise HistoryChanged("the transcript depends on which model answers first")
 
-
-def _check_verdict(verdict: object, question: Question) -> None:
-    if not isinstance(verdict, Verdict):
-        raise ConformanceError(f"run returned {type(verdict).__name__}, not a Verdict")
-    if verdict.belief.probs is not None and len(verdict.belief.probs) != len(question.answers):
-        raise ConformanceError("the verdict is not over the question's answers")
+def _asked(protocol: Protocol, question: Question, seed: int) -> list[Assignment] | None:
+    try:
+        return assignments_of(protocol, question, draw(seed, "conformance"))
+    except ProtocolError as error:
+        raise ConformanceError(str(error)) from error
 
 
 def _templates_beside(cls: type[Protocol]) -> Templates:

@@ -8,7 +8,7 @@ from typing import Any
 
 from oversight.errors import CallFailed
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.rehearsal import fitting_reply
+from oversight.models.dry_run import example_reply
 
 __all__ = ["Scripted", "ScriptedModel"]
 
@@ -22,7 +22,7 @@ class ScriptedModel(ChatModel):
     Args:
         replies: what to answer, in order.
         belief: how beliefs are elicited from it, as in an experiment file.
-        then: what to answer once the queue is empty, instead of a fitting reply.
+        then: what to answer once the queue is empty, instead of a reply in the form asked for.
         settings: other settings of a model (`oversight.models.base.ModelSettings`).
     """
 
@@ -48,7 +48,7 @@ class ScriptedModel(ChatModel):
         self.requests.append(request)
         scripted = self._queue.popleft() if self._queue else self._then
         if scripted is None:
-            return fitting_reply(request)
+            return example_reply(request)
         if isinstance(scripted, CallFailed):
             raise scripted
         answer = scripted if isinstance(scripted, str | ChatReply) else scripted(request)

@@ -17,12 +17,14 @@ from urllib.parse import parse_qs, urlsplit
 from oversight.digest import digest
 from oversight.testing.answering import Responder, chat_completion, default_responder
 from oversight.testing.faults import Chaos, Fault, Reply
+from oversight.testing.holding import Holding, has_gone
 from oversight.testing.shapes import REFUSALS, SHAPES, draw_shape
 from oversight.testing.tuning import TuningDesk
 
 __all__ = ["LoopbackServer", "Received", "Served"]
 
 _REQUESTS = "/requests"
+_HOLD, _RELEASE = "/hold", "/release"
 _POLL_S = 0.02
 
 
@@ -45,7 +47,7 @@ class Served(NamedTuple):
         fault: the fault's name if `Chaos` drew one, or ``told`` if it was one of `LoopbackServer.faults`.
         status: the HTTP status sent; None while there is no answer.
         ended: when the last byte was sent or the connection was found closed; None until then.
-        complete: whether all of the response was sent.
+        complete: whether all of the response was sent to a client that was still there.
         usual: whether that response says what a request like this is told when nothing goes wrong, in whatever shape.
         shape: the name of the shape that the reply was written in, if any; see `oversight.testing.shapes`.
         refusal: which of `LoopbackServer.refuses` the request met, if any.
@@ -80,7 +82,7 @@ class LoopbackServer:
     Use as a context manager and give a model ``api_base=server.api_base``. Every request for a completion
     takes the next of ``faults``, if any is left; with the others, ``chaos`` may have something go wrong; the
     rest are answered by the responder. ``GET /requests`` lists `served` as JSON lines, ``?from=N`` those
-    from that number on.
+    from that number on. ``POST /hold`` keeps every reply back until ``POST /release``.
 
     Args:
         responder: says what the model answers; see `default_responder`.
@@ -96,6 +98,7 @@ class LoopbackServer:
         received: every completion request so far, refused ones too.
         served: what became of each.
         tuning: the files and fine-tuning jobs, and what goes wrong with them.
+        holding: keeps replies back.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class LoopbackServer:
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self.holding = Holding()
         self._http = _HTTPServer(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(_POLL_S,), daemon=True)
 
@@ -144,6 +148,7 @@ class LoopbackServer:
 
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
+        self.holding.release()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -232,17 +237,24 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self._tunes(raw):
                 return
+            if self.path in {_HOLD, _RELEASE}:
+                server.holding.hold() if self.path == _HOLD else server.holding.release()
+                self._send(Fault(), "{}")
+                return
             body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
             served, fault, before = server._take(Received(self.path, body, headers))
             usual = fault._replace(delay_s=0, pace_s=0, headers=Fault().headers) == Fault()
             fault, text = server._answer(body, fault, served, before)
             sent = False
-            try:
-                self._send(fault, text)
-                sent = True
-            finally:
-                server._end(served.number, fault.status, complete=sent and not fault.cut, usual=usual)
+            with server.holding.sending():
+                try:
+                    if not has_gone(self.connection):
+                        self._send(fault, text)
+                        sent = True
+                finally:
+                    server._end(served.number, fault.status, complete=sent and not fault.cut, usual=usual)
+            self.close_connection |= not sent
 
         def _tunes(self, raw: bytes) -> bool:
             """Answer a request that is about fine-tuning; False: it is not."""

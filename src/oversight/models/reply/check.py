@@ -8,6 +8,7 @@ from oversight.models.reply.notices import NO_PROBS, NO_USAGE, THINKING
 from oversight.models.reply.probabilities import why_impossible
 from oversight.models.reply.thought import split_thought
 from oversight.models.reply.usage import checked_usage
+from oversight.secrets import redact, value_redactor
 
 __all__ = ["ask", "check_reply"]
 
@@ -43,13 +44,11 @@ async def ask(model: ChatModel, request: ChatRequest) -> ChatReply:
     try:
         reply = await model.chat(request)
     except CallFailed as failure:
-        if failure.reply is None:
-            raise
         failed = failure
     else:
         return check_reply(reply, request, model.settings)
-    assert failed.reply is not None
-    raise CallFailed(failed.failure, failed.message, failed.retry_after, _sound(failed.reply, model.settings)[0])
+    sound = None if failed.reply is None else _sound(failed.reply, model.settings)[0]
+    raise CallFailed(failed.failure, redact(failed.message), failed.retry_after, sound)
 
 
 def check_reply(reply: ChatReply, request: ChatRequest, settings: ModelSettings) -> ChatReply:
@@ -74,8 +73,12 @@ def check_reply(reply: ChatReply, request: ChatRequest, settings: ModelSettings)
 
 
 def _sound(reply: ChatReply, settings: ModelSettings) -> tuple[ChatReply, bool]:
-    """Return what of a reply can be true, in Python's own types, and whether its thought came to an end."""
-    thought, text, closed = split_thought(str(reply.text), settings.thought_tags)
+    """Return what of a reply can be true, in Python's own types, and whether its thought came to an end.
+
+    A server may echo the key that it was sent: this is where it is lost, before anything is stored.
+    """
+    clean = value_redactor()
+    thought, text, closed = split_thought(clean(str(reply.text)), settings.thought_tags)
     usage, cost = checked_usage(reply)
     notices = list(reply.notices)
     if usage.why:
@@ -87,17 +90,17 @@ def _sound(reply: ChatReply, settings: ModelSettings) -> tuple[ChatReply, bool]:
         notices.append(f"{NO_PROBS}: {why}")
     sound = reply._replace(
         text=text,
-        finish_reason=str(reply.finish_reason),
+        finish_reason=clean(str(reply.finish_reason)),
         choice_probs=kept,
-        model=str(reply.model),
-        provider=str(reply.provider),
+        model=clean(str(reply.model)),
+        provider=clean(str(reply.provider)),
         prompt_tokens=usage.prompt,
         completion_tokens=usage.completion,
         cached_tokens=usage.cached,
         cost_usd=cost,
         latency_s=float(reply.latency_s),
-        thought="\n\n".join(part for part in (reply.thought, thought) if part),
-        notices=tuple(dict.fromkeys(notices)),
+        thought="\n\n".join(part for part in (clean(reply.thought), thought) if part),
+        notices=tuple(dict.fromkeys(map(clean, notices))),
     )
     return sound, closed
 

@@ -1,0 +1,1 @@
+"""Helpers that know nothing of experiments: signals, other processes, folders for sockets."""
