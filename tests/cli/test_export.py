@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from cli.running import Ran, environment, here
+from cli.running import Ran, environment, full_disk, here
 from oversight.belief import Belief
 from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.reports.transcripts import transcripts
@@ -264,6 +264,31 @@ def test_pages_of_transcripts_are_what_the_store_gives_one_by_one(done: Done) ->
         assert list(transcripts(done.store, [(episode, 0) for episode in ids], page)) == expected
 
 
+@pytest.mark.parametrize("form", ["episodes", "sft", "preferences", "prm800k", "trl-steps"])
+def test_an_export_is_the_same_however_little_is_read_at_a_time(
+    done: Done, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = done.export(form)
+    for name, few in (("_SURVEY", 5), ("_PAGE_BYTES", 3000), ("_DECODED", 2)):
+        monkeypatch.setattr(f"oversight.reports.transcripts.{name}", few)
+    assert done.export(form) == at_once
+
+
+def test_transcripts_of_several_runs_are_read_together(done: Done, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        (tmp_path / "e.yaml").write_text(
+            "name: several\ntask: {name: digits, images: 2}\n"
+            "models: {judge: embedded/pixel-judge}\nprotocols: [direct]\n"
+        )
+        ran = here("run", tmp_path / "e.yaml", "--engine", "local", "--seed", seed, "--store", tmp_path / "store")
+        assert ran.code == 0
+    store = open_store(tmp_path / "store")
+    ids = store.sql("SELECT episode_id FROM episodes ORDER BY hash(episode_id)")["episode_id"].tolist()
+    read = list(transcripts(store, [(episode, 0) for episode in ids]))
+    assert read == [store.transcript(episode) for episode in ids]
+    assert len({transcript.run_id for transcript in read}) == 2
+
+
 def test_beliefs_of_seats_are_exported_too(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text(
         "name: held\ntask: {name: digits, images: 1}\n"
@@ -441,6 +466,21 @@ def test_a_file_is_written_whole_and_never_overwritten_unasked(done: Done, tmp_p
     (tmp_path / "folder").mkdir()
     assert done.export("episodes", "--output", tmp_path / "folder", "--force").code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "out.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_an_export_that_fails_halfway_leaves_no_file_and_an_older_one_alone(
+    done: Done, tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / name
+    with full_disk(4096):
+        assert "cannot be written" in done.export("episodes", "--output", target).complaint()
+    assert list(tmp_path.iterdir()) == []
+    target.write_text("what was there before")
+    with full_disk(4096):
+        assert done.export("episodes", "--output", target, "--force").code == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert target.read_text() == "what was there before"
 
 
 def test_unknown_formats_and_runs_are_named(done: Done) -> None:

@@ -91,7 +91,7 @@ def test_plan_says_what_all_rounds_take(both: Both) -> None:
         assert "amplified X_0 and on" in here("plan", both.experiment, "--format", form).out
 
 
-def test_plan_says_what_fails_in_rehearsal(both: Both, tmp_path: Path) -> None:
+def test_plan_says_what_fails_in_its_dry_run(both: Both, tmp_path: Path) -> None:
     """As it does of any other experiment."""
     experiment = lay_out_files(tmp_path, train=FEW, held=TWO)
     (tmp_path / "broken.py").write_text(

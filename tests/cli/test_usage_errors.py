@@ -49,6 +49,8 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
         ("sql ''", ("exactly one SELECT",)),
         ("sql 'SELECT nothing'", ("nothing",)),
         ("sql 'SELEC 1'", ("SELEC",)),
+        ("sql \"SELECT TIMESTAMP 'infinity'\"", ("a value cannot be shown", "CAST(column AS VARCHAR)")),
+        ("sql \"SELECT TIMESTAMP '290000-01-01 00:00:00' AS then\"", ("a value cannot be shown",)),
         ("sql 'WITH x AS (INSERT INTO runs SELECT * FROM runs RETURNING 1) SELECT * FROM x'", ()),
         ("sql \"SELECT * FROM read_csv('/etc/passwd')\"", ()),
         ("sql 'SELECT 1' --store none", ("no store in",)),

@@ -9,7 +9,7 @@ from typing import Any
 
 from oversight import Answer, Assignment, Episode, Question
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.rehearsal import fitting_reply
+from oversight.models.dry_run import example_reply
 from oversight.templates import Templates
 
 MATERIAL = "The letter of 1871 names the old mill, not the harbour; it cost 12 pounds."
@@ -74,7 +74,7 @@ class MarkedModel(ChatModel):
         if self._rng is not None:
             for _ in range(self._rng.randrange(6)):
                 await asyncio.sleep(0)
-        reply = fitting_reply(request, mark)
+        reply = example_reply(request, mark)
         return reply._replace(thought=f"reasoned before {reply.text}") if self._reasons else reply
 
     def requests(self, seat: str) -> list[ChatRequest]:
@@ -91,4 +91,4 @@ class Gate(ChatModel):
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         await self.open[request.seat].wait()
-        return fitting_reply(request, f"{request.seat} speaks")
+        return example_reply(request, f"{request.seat} speaks")

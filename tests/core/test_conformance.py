@@ -19,6 +19,7 @@ from oversight.testing.conformance import (
     ForgeryFound,
     HistoryChanged,
     LeakFound,
+    NotRepeatable,
     check_protocol,
 )
 from oversight.transcript import PROTOCOL, Kind, Message
@@ -375,3 +376,86 @@ def test_a_draft_handed_on_before_it_is_disclosed_is_found() -> None:
 
     with pytest.raises(LeakFound, match="judge was sent what debater_a wrote privately"):
         check(Leaky, tell="Overheard: {{ notes }}")
+
+
+# --- verbs used wrongly, and what comes out differently each time
+
+
+MISUSED = {
+    "was not awaited": "judge.believe(); return await judge.decide()",
+    "ran in a task of its own": "await asyncio.gather(one.speak('argue')); return await judge.decide()",
+    "takes coroutines": "await episode.gather(one.speak); return await judge.decide()",
+    "called twice": "await judge.decide(); return await judge.decide()",
+    "had given the verdict": "v = await judge.decide(); await one.speak('argue'); return v",
+    "Belief, not a Verdict": "return await judge.believe()",
+}
+UNSEEDED = {
+    "global generator of random": "random.random()",
+    "global generator of numpy.random": "numpy.random.random()",
+    "came out differently": "uuid.uuid4()",
+    "by protocol": "secrets.token_hex()",
+    "message": "time.time_ns()",
+}
+
+
+def playing(body: str) -> type[Protocol]:
+    names: dict[str, Any] = {
+        name: __import__(name) for name in ("asyncio", "numpy", "random", "secrets", "time", "uuid")
+    }
+    exec(f"async def play(self, episode, judge, one, two):\n    {body}\n", names)
+    return type("Played", (Bad,), {"__doc__": "One.", "__module__": __name__, "play": names["play"]})
+
+
+@pytest.mark.parametrize("reason", MISUSED)
+def test_a_verb_used_wrongly_is_found(reason: str) -> None:
+    with pytest.raises(ConformanceError, match=reason):
+        check(playing(MISUSED[reason]))
+
+
+@pytest.mark.parametrize("reason", UNSEEDED)
+def test_what_no_seed_decides_is_found(reason: str) -> None:
+    with pytest.raises(NotRepeatable, match=f"{reason}.*draw from episode.rng"):
+        check(playing(f"return await judge.decide('tell', notes=str({UNSEEDED[reason]}))"), tell="{{ notes }}")
+
+
+def test_a_draw_of_the_episodes_own_generator_passes() -> None:
+    check(playing("return await judge.decide('tell', notes=str(episode.rng('x').random()))"), tell="{{ notes }}")
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        ("both", "assignments returned str 'both'"),
+        (3, "assignments returned int 3"),
+        ([0, 1], r"assignments\[0\] is int 0, not a tuple"),
+        ((each for each in [(0, 1)]), "assignments returned a generator"),
+        ([(0, 2)], r"assignments\[0\]\[1\] is 2, but the question has answers 0 to 1"),
+        ([(0, True)], "is bool True, not the place of an answer"),
+        ([(0, 1), (0, 1)], "twice: each assignment is one episode"),
+        ([], "an empty list, so no episode"),
+        ({(0, 1)}, "assignments returned a set"),
+    ],
+)
+def test_assignments_that_are_none_are_found(returned: Any, reason: str) -> None:
+    class Odd(Bad):
+        """Its assignments are wrong."""
+
+        def assignments(self, question: Any, rng: Any) -> Any:
+            return returned
+
+    with pytest.raises(ConformanceError, match=reason):
+        check(Odd)
+
+
+def test_assignments_that_no_seed_decides_are_found() -> None:
+    class Odd(Bad):
+        """Draws sides by itself."""
+
+        seen = 0
+
+        def assignments(self, question: Any, rng: Any) -> Any:
+            type(self).seen += 1
+            return [(0, 1), (1, 0)][self.seen % 2 :]
+
+    with pytest.raises(NotRepeatable, match="assignments returned"):
+        check(Odd)

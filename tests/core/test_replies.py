@@ -219,12 +219,12 @@ def test_a_debaters_object_that_the_judge_repeats_decides_nothing() -> None:
     episode = stage(judge=judge, strong=ScriptedModel([f"Final answer: {planted}"]))
     seat, consultant = episode.seat("judge"), episode.seat("consultant", role="strong")
     run_sync(consultant.speak("argue"))
-    assert run_sync(seat.decide()).belief.probs == (0.3, 0.7)
+    assert run_sync(seat.believe()).probs == (0.3, 0.7)
+    judge.enqueue(planted)
+    assert run_sync(seat.believe()).probs == (1.0, 0.0), "a judge may agree"
     judge.enqueue(*['{"A": 0.3, "B": 0.7, "abstain": false}' + f"\n\nFinal answer: {planted}"] * 3)
     repeated = decided(seat)
     assert repeated is None or repeated.probs == (0.3, 0.7)
-    judge.enqueue(planted)
-    assert run_sync(seat.decide()).belief.probs == (1.0, 0.0), "a judge may agree"
 
 
 async def test_a_sampled_letter_after_a_thought_counts() -> None:

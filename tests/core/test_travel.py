@@ -11,7 +11,7 @@ from staging import QUESTION, stage
 
 from oversight import Annotation, Belief, BeliefSource, CallFailed, FailureClass, OversightError, Protocol, Verdict
 from oversight import errors as all_errors
-from oversight.errors import RunStopped, StopReason
+from oversight.errors import RunStopped, StopReason, YamlError
 from oversight.models.base import ChatReply
 from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.registry import Plugin, find_plugin, installed
@@ -24,12 +24,13 @@ KINDS = [
     for kind in vars(module).values()
     if isclass(kind)
     and issubclass(kind, OversightError)
-    and kind not in (CallFailed, RunStopped)
+    and kind not in (CallFailed, RunStopped, YamlError)
     and kind.__module__ == module.__name__
 ]
 ERRORS = [
     *(kind("what went wrong") for kind in KINDS),
     RunStopped(StopReason.BUDGET, "no more"),
+    YamlError(3, ("models", "judge"), "no number"),
     CallFailed(FailureClass.REFUSED, "no"),
     CallFailed(FailureClass.RATE_LIMITED, "slow down", 2.5),
     CallFailed(FailureClass.TRUNCATED, "cut", None, ChatReply("half a", completion_tokens=9)),

@@ -26,10 +26,10 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no 
 
 
 @contextmanager
-def serving(store: Path) -> Iterator[str]:
-    """``oversight dashboard`` on any free port; the address that it printed."""
+def serving(store: Path, *options: str) -> Iterator[str]:
+    """``oversight dashboard`` on any free port; the address that it printed, with its token if it has one."""
     process = subprocess.Popen(
-        [OVERSIGHT, "dashboard", "--store", store, "--port", "0"],
+        [OVERSIGHT, "dashboard", "--store", store, "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -39,9 +39,9 @@ def serving(store: Path) -> Iterator[str]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.match(r"(http://127\.0\.0\.1:\d+)  \(store ", line)
+        found = re.match(r"((http://127\.0\.0\.1:\d+)(?:/\?token=[\w-]+)?)  \(store ", line)
         assert found, line
-        _until_healthy(found[1], process)
+        _until_healthy(found[2], process)
         yield found[1]
     finally:
         with suppress(ProcessLookupError):
@@ -64,13 +64,21 @@ def _until_healthy(address: str, process: subprocess.Popen[str]) -> None:
 class Visitor:
     """A page in the browser, with every request that it made."""
 
-    def __init__(self, context: Any, address: str) -> None:
-        self.address = address
+    def __init__(self, context: Any, address: str, *, enters: bool) -> None:
+        self.address = address.partition("/?")[0]
+        if enters:
+            context.request.get(address)  # which brings the cookie
         self.page = context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
         self.requests: list[str] = []
+        self.violations: list[str] = []
+        self.page.on("console", self._said)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda socket: self.requests.append(socket.url))
+
+    def _said(self, message: Any) -> None:
+        if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
+            self.violations.append(message.text)
 
     def open(self, path: str) -> None:
         self.page.goto(self.address + path)
@@ -83,10 +91,10 @@ class Visitor:
 
     def settled(self) -> None:
         """Wait until the server has nothing more to say."""
-        self.page.wait_for_function(
-            "!document.querySelector('[data-testid=stStatusWidget]')"
-            " && !document.querySelector('[data-testid=stSkeleton]') && document.querySelector('[data-testid=stMain]')"
-        )
+        # The page's content security policy forbids `wait_for_function`, which evaluates a text in it.
+        self.page.locator("[data-testid=stMain]").wait_for()
+        for busy in ("stStatusWidget", "stSkeleton"):
+            self.page.locator(f"[data-testid={busy}]").first.wait_for(state="detached")
 
     @property
     def strangers(self) -> list[str]:
@@ -96,11 +104,20 @@ class Visitor:
 
 
 @contextmanager
-def browsing(address: str, **settings: Any) -> Iterator[Visitor]:
-    """A browser that visits the dashboard."""
+def browsing(address: str, *, enters: bool = True, resolve: str = "", **settings: Any) -> Iterator[Visitor]:
+    """A browser that visits the dashboard.
+
+    Args:
+        address: as it was printed.
+        enters: whether the browser has opened that address before, and so has the cookie.
+        resolve: what it takes for the addresses of names, as Chromium's rules have it.
+        settings: of the browser's context.
+    """
+    arguments = ["--no-sandbox", *([f"--host-resolver-rules={resolve}"] if resolve else [])]
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
         try:
-            yield Visitor(browser.new_context(viewport={"width": 1280, "height": 800}, **settings), address)
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, **settings)
+            yield Visitor(context, address, enters=enters)
         finally:
             browser.close()

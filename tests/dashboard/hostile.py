@@ -33,6 +33,7 @@ ATTACKS = (
     + "/i}$$ :red[coloured] :material/x:",
     "# heading\n> quote\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\ncode",
     "\x1b[2J\x1b]0;owned\x07\x9b31m red \x00 \x08",
+    "hid\u200bden, so\u00adft, \ufeff\U000e0041\U000e0042, a\ufe0f",
     "\u202eright to left\u2066 isolated \u200f mark \u2028 line",
     "{{7*7}} ${7*7} <%= 7*7 %> {% raw %}",
     "' OR 1=1; DROP TABLE episodes; --",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from oversight.markup import find
 from oversight.models.base import ChatModel, ChatReply
-from oversight.models.rehearsal import fitting_reply
+from oversight.models.dry_run import example_reply
 
 
 class Divider(ChatModel):
@@ -29,7 +29,7 @@ class Divider(ChatModel):
             asked = find("question", request.messages[0].content)[0].content
             parts = [] if "part" in asked else ["the first part?", "the second part?"]
             return ChatReply(text=json.dumps({"questions": parts}), model="divider", provider="test", cost_usd=0.001)
-        return fitting_reply(request)
+        return example_reply(request)
 
 
 class Says(ChatModel):
@@ -37,7 +37,7 @@ class Says(ChatModel):
 
     async def chat(self, request):
         if request.choices or request.json_schema:
-            return fitting_reply(request)
+            return example_reply(request)
         text = (Path(__file__).parent / "said.txt").read_text(encoding="utf-8")
         return ChatReply(text=text, model="says", provider="test", prompt_tokens=7, completion_tokens=9, cost_usd=0.25)
 '''

@@ -61,7 +61,7 @@ def test_a_running_experiment_is_watched_and_read(tmp_path: Path) -> None:
         finally:
             run.process.send_signal(2)
             run.ended()
-        assert visitor.strangers == []
+        assert (visitor.strangers, visitor.violations) == ([], [])
 
 
 def _rises(visitor: Visitor, first: int) -> int:
@@ -116,7 +116,7 @@ def test_hostile_texts_execute_nothing_and_fetch_nothing(hostile_store: Path) ->
             visitor.settled()
             _unfold(visitor)
             assert _intruders(visitor) == [], path
-        assert visitor.strangers == []
+        assert (visitor.strangers, visitor.violations) == ([], [])
 
 
 def _unfold(visitor: Visitor) -> None:

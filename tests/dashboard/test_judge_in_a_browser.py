@@ -68,13 +68,15 @@ def dashboard(tmp_path: Path, running: subprocess.Popen[str]) -> Iterator[str]:
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout
-    address = process.stdout.readline().split()[0]
-    assert address.startswith("http://127.0.0.1:"), address
+    opened = process.stdout.readline().split()[0]
+    address, _, token = opened.partition("/?")
+    assert address.startswith("http://127.0.0.1:"), opened
+    assert token.startswith("token="), opened
     for _ in range(300):
         with suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
             break
         assert process.poll() is None
-    yield address
+    yield opened
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -125,8 +127,8 @@ def judgements(directory: Path) -> list[dict[str, Any]]:
 def test_a_person_judges_by_slider_reloads_and_goes_on_while_a_run_writes(
     tmp_path: Path, running: subprocess.Popen[str], dashboard: str, browser: Any
 ) -> None:
-    pages = dashboard.rstrip("/")
-    address = f"{pages}/judge?run={staging.RUN}&judge=calm-otter-1&mode=turns"
+    pages, _, token = dashboard.partition("/?")
+    address = f"{pages}/judge?{token}&run={staging.RUN}&judge=calm-otter-1&mode=turns"
     watched = Watched(browser, address)
     page, expect = watched.page, sync_api.expect
     expect.set_options(timeout=60_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +46,19 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def plugins(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plugins(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Two more plugins: one that cannot be imported, one that is strange."""
     (nowhere / "broken_plugin.py").write_text(BROKEN, encoding="utf-8")
     (nowhere / "odd_plugin.py").write_text(ODD, encoding="utf-8")
     monkeypatch.syspath_prepend(nowhere)
-    points = {
-        name: EntryPoint(name, f"{name}_plugin:{name.title()}", "oversight.protocols") for name in ("broken", "odd")
-    }
-    every = {**registry.installed(Protocol), **points}
-    known = registry.installed
-
-    def installed(kind: type) -> dict[str, EntryPoint]:
-        return every if kind is Protocol else known(kind)
-
-    monkeypatch.setattr(registry, "installed", installed)
-    monkeypatch.setattr("oversight.dashboard.installed.installed", installed)
-    return nowhere
+    registry._entry_points.cache_clear()  # what is installed is read once a process
+    for name in ("broken", "odd"):
+        folder = nowhere / f"{name}_plugin-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[oversight.protocols]\n{name} = {name}_plugin:{name.title()}\n")
+    yield nowhere
+    registry._entry_points.cache_clear()
 
 
 def listed(at: AppTest) -> Any:
@@ -122,7 +118,7 @@ def test_a_broken_plugin_says_what_is_wrong_and_what_to_do(plugins: Path) -> Non
     assert str(plugins) not in "\n".join([said(at), *(each.value for each in at.code)])
 
 
-def test_a_plugin_writes_no_markup_and_its_rehearsal_may_fail(plugins: Path) -> None:
+def test_a_plugin_writes_no_markup_and_its_dry_run_may_fail(plugins: Path) -> None:
     at = opened("protocols", name="odd")
     assert "<b>Bold</b> ![x](http://evil.example/a.png) $x$" in said(at)
     assert not any("Bold" in each.value for each in (*at.markdown, *at.caption))
@@ -140,7 +136,7 @@ def test_the_example_is_an_experiment_that_can_be_planned(name: str, tmp_path: P
     assert plan.episodes
 
 
-def test_seats_are_those_that_a_rehearsal_saw() -> None:
+def test_seats_are_those_that_a_dry_run_saw() -> None:
     found = {each.name: each for each in find_all(Protocol)}
     seats = seats_of(found["consultancy"])
     assert not isinstance(seats, str)

@@ -18,7 +18,7 @@ from experiment.files import questions
 from tasks.reading import published
 
 from oversight import RunSettings, run_experiment
-from oversight.models.rehearsal import fitting
+from oversight.models.dry_run import example_for_schema
 from oversight.testing.loopback import LoopbackServer, Reply
 
 pytestmark = pytest.mark.long
@@ -37,7 +37,7 @@ def answer(body: Mapping[str, Any]) -> Reply | str:
     if schema := body.get("response_format", {}).get("json_schema", {}).get("schema"):
         if "questions" in schema["properties"]:
             return json.dumps({"questions": [f"What of {mark}?", "What do all ask?", f"Why {mark}?"]})
-        return json.dumps({"agree": False} if "agree" in schema["properties"] else fitting(schema))
+        return json.dumps({"agree": False} if "agree" in schema["properties"] else example_for_schema(schema))
     if body.get("logprobs"):
         return Reply("A", first_token={"A": 0.7, "B": 0.3})
     return "A" if "Reply with the letter" in body["messages"][-1]["content"] else f"It rests on {mark}."

@@ -13,7 +13,7 @@ from engine.staging import rows
 
 from oversight.testing.loopback import Fault, LoopbackServer, Reply
 
-from .test_api import EPISODES
+from .test_api import EPISODES, lay_out
 
 ALL = sum(EPISODES.values())
 
@@ -111,7 +111,7 @@ def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, serv
     """A peer's truncations fell on one side in 27 cases of 32, and its filter made that a result."""
     server.responder = truncating
     store, failing = tmp_path / "store", ("--set", "models.strong.truncated=fail")
-    ran = here("run"(tmp_path, server), *failing, "--engine", "local", "--store", store)
+    ran = here("run", lay_out(tmp_path, server), *failing, "--engine", "local", "--store", store)
     assert ran.code == 1
     found = rows(store, "SELECT arm, failure, side, calls, attempts_failed FROM faults ORDER BY ALL")
     assert {row["failure"] for row in found} == {"truncated"}
@@ -130,7 +130,7 @@ def test_texts_that_were_kept_although_they_were_cut_off_are_reported_by_side(
 ) -> None:
     server.responder = truncating
     store = tmp_path / "store"
-    ran = here("run"(tmp_path, server), "--engine", "local", "--store", store)
+    ran = here("run", lay_out(tmp_path, server), "--engine", "local", "--store", store)
     assert ran.code == 0, ran
     found = rows(store, "SELECT arm, side, messages, episodes FROM truncations ORDER BY arm, side")
     # In every debate, and in every other consultancy, a seat argues for B, which is right for half of the questions.

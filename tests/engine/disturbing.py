@@ -19,13 +19,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from cli.running import environment
 
@@ -58,8 +58,13 @@ _SAID = {
 }
 """What must not depend on the shape of replies; who had to be asked again, and what it took, may."""
 
-_ON_DISK_S = 10.0
-"""How long a reply may be on its way from the server to the disk; a worker that has just begun imports much."""
+_ADDRESS = re.compile(r"--address='([^']+)'")
+
+_ON_DISK_S = 30.0
+"""How long to wait for replies that went out to be on disk; a worker that has just begun imports much."""
+
+_GONE_S = 60.0
+"""How long to wait for what a killed driver leaves."""
 
 
 class Server:
@@ -85,6 +90,20 @@ class Server:
         """What became of every request from a number on."""
         with urlopen(f"{self._url}?from={first}", timeout=30) as response:
             return [Served(**json.loads(line)) for line in response]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every reply back meanwhile."""
+        self._tell("hold")
+        try:
+            yield
+        finally:
+            self._tell("release")
+
+    def _tell(self, what: str) -> None:
+        request = Request(self._url.removesuffix("/requests") + f"/{what}", data=b"{}", method="POST")
+        with urlopen(request, timeout=60):
+            pass
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +189,8 @@ class Journalled(NamedTuple):
 
 
 def journalled(store: Path) -> Journalled:
+    if not (store / "calls.sqlite").exists():
+        return Journalled(0, 0, 0)
     con = sqlite3.connect(f"{(store / 'calls.sqlite').as_uri()}?mode=ro", uri=True)
     try:
         (found,) = con.execute(
@@ -183,49 +204,78 @@ def journalled(store: Path) -> Journalled:
 
 @dataclass
 class Kill:
-    """Something that was killed; ``orphans`` went on for a moment, and were gone at ``gone``."""
+    """Something that was killed.
+
+    Attributes:
+        orphans: processes of it that are not dead yet; the last was gone at ``gone``.
+        not_on_disk: how many replies had gone out by then and were not on disk.
+    """
 
     what: str
     at: float
     orphans: set[int] = field(default_factory=set)
     gone: float = 0.0
+    not_on_disk: int = 0
 
     def look(self) -> None:
         """See which orphans are left."""
-        self.orphans = {pid for pid in self.orphans if Path("/proc", str(pid)).exists()}
+        self.orphans = {pid for pid in self.orphans if _lives(pid)}
         if self.orphans or not self.gone:
             self.gone = time.time()
 
+    def had_in_flight(self, request: Served) -> bool:
+        """Whether a request was under way at the kill by the server's own record, or was made by an orphan."""
+        return request.at <= self.gone and (request.ended is None or request.ended >= self.at)
+
     def in_flight(self, served: Iterable[Served]) -> int:
-        """How many requests were under way when it was killed, or were made by its orphans."""
-        return sum(each.at <= self.gone and (each.ended is None or each.ended >= self.at) for each in served)
+        """How many requests were under way."""
+        return sum(map(self.had_in_flight, served))
+
+
+def kill_while_held(server: Server, store: Path, kill: Callable[[], Kill | None], first: int = 0) -> Kill | None:
+    """Kill something while the server lets no reply out, and all that went out are on disk.
+
+    So what is in flight is known exactly: the requests that the server has not answered. Whatever is asked again and
+    is none of them was lost.
+    """
+    with server.held():
+        missing = _wait_for_disk(server, store, first)
+        killed = kill()
+        if killed is None:
+            return None
+        killed.not_on_disk = missing
+        deadline = time.monotonic() + _GONE_S
+        while killed.orphans and time.monotonic() < deadline:
+            killed.look()
+            time.sleep(0.05)
+        return killed
+
+
+def _wait_for_disk(server: Server, store: Path, first: int) -> int:
+    """Wait until every reply that went out is in the journal; how many are not, in the end."""
+    paid = sum(each.complete and (each.usual or each.fault in PAID) for each in server.served(first))
+    deadline = time.monotonic() + _ON_DISK_S
+    while (missing := paid - journalled(store).calls) > 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return max(missing, 0)
 
 
 class Repeats(NamedTuple):
-    """Requests that had been answered before in full: in all, and those that no kill explains."""
+    """Requests that were made again though nothing was wrong with the first: in all, and those no kill explains."""
 
     found: int
     unexplained: list[str]
 
 
-def repeats(served: Iterable[Served], kills: Iterable[Kill] = ()) -> Repeats:
-    """Count the requests that were paid for again.
-
-    A kill explains one whose earlier reply was under way then, or had just gone out and was not on disk.
-    """
-    answered: dict[str, list[Served]] = defaultdict(list)
+def repeats(served: Iterable[Served], kills: Collection[Kill] = ()) -> Repeats:
+    """Count the requests that were made again; only a kill while the earlier one was under way explains that."""
+    asked: dict[str, list[Served]] = defaultdict(list)
     for each in served:
-        if each.usual:
-            answered[each.digest].append(each)
-    again = [pair for those in answered.values() for pair in pairwise(those)]
-
-    def explained(first: Served, second: Served) -> bool:
-        ended = first.ended or first.at
-        return any(k.at - _ON_DISK_S <= ended and first.at <= k.gone and second.at >= k.at for k in kills)
-
-    return Repeats(
-        len(again), [f"{first} was repeated by {second}" for first, second in again if not explained(first, second)]
-    )
+        if each.usual or (each.fault is None and not each.complete):
+            asked[each.digest].append(each)
+    again = [pair for those in asked.values() for pair in pairwise(those)]
+    unexplained = [pair for pair in again if not any(kill.had_in_flight(pair[0]) for kill in kills)]
+    return Repeats(len(again), [f"{first} was repeated by {second}" for first, second in unexplained])
 
 
 def descendants(root: int, title: str = "") -> list[int]:
@@ -244,6 +294,14 @@ def descendants(root: int, title: str = "") -> list[int]:
         if above in below and pid != root:
             found.append(pid)
     return [pid for pid in found if _title(pid).startswith(title)]
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process has not ended; one that has, and is still listed, has no sockets any more."""
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
 
 
 def _title(pid: int) -> str:
@@ -268,9 +326,10 @@ def kill_one(root: int, title: str, rng: random.Random) -> Kill | None:
     pids = descendants(root, title)
     if not pids:
         return None
-    killed = Kill(title, time.time())
+    pid = rng.choice(pids)
+    killed = Kill(title, time.time(), {pid})
     with suppress(ProcessLookupError):
-        os.kill(rng.choice(pids), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     killed.look()
     return killed
 
@@ -285,7 +344,7 @@ def end(run: Running) -> None:
 class Nodes:
     """A Ray cluster of nodes that are process trees of their own, away from any other on this machine."""
 
-    def __init__(self, **told: object) -> None:
+    def __init__(self, cpus: int = 1, **told: object) -> None:
         # Sockets have short names, so a test's own folder would not do.
         self.folder = Path(tempfile.mkdtemp(prefix="oversight-nodes-"))
         # A second node and a driver take the token from here; they read nothing at home.
@@ -297,10 +356,12 @@ class Nodes:
             **{f"OVERSIGHT_TEST_{name}": str(value) for name, value in told.items()},
         }
         self._nodes: list[subprocess.Popen[str]] = []
-        self.head = self.start("--head", "--port=0", "--include-dashboard=false")
-        address = re.search(r"--address='([^']+)'", self._said(0))
-        assert address is not None
-        self.address = address[1]
+        self.address = ""
+        try:
+            self.head = self.start("--head", "--port=0", "--include-dashboard=false", cpus=cpus)
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, *arguments: str, cpus: int = 1) -> subprocess.Popen[str]:
         """Start a node with a home and a working directory of its own, and wait until it runs."""
@@ -326,6 +387,10 @@ class Nodes:
             )
         self._nodes.append(node)
         until(lambda: "Ray runtime started" in self._said(number), node, f"node {number} to start")
+        if not self.address:
+            # Ray prints how to reach the cluster a moment after it says that it runs.
+            until(lambda: _ADDRESS.search(self._said(number)), node, f"node {number} to say its address")
+            self.address = _ADDRESS.findall(self._said(number))[0]
         return node
 
     def home(self, number: int) -> Path:
@@ -338,8 +403,8 @@ class Nodes:
 
     def kill(self, node: subprocess.Popen[str]) -> Kill:
         """Kill every process of a node."""
-        killed = Kill("node", time.time())
         pids = [node.pid, *descendants(node.pid)]
+        killed = Kill("node", time.time(), set(pids))
         with suppress(ProcessLookupError):
             os.killpg(node.pid, signal.SIGKILL)
         for pid in pids:
@@ -356,6 +421,10 @@ class Nodes:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave nothing of the cluster behind."""
         for node in self._nodes:
             if node.poll() is None:
                 self.kill(node)

@@ -51,7 +51,7 @@ class Ask(Protocol):
 
     async def run(self, episode):
         judge = episode.seat("judge")
-        if told("PIDS"):
+        if told("PIDS") and not episode.dry_run:
             Path(told("PIDS"), str(os.getpid())).touch()
         await asyncio.sleep(float(told("PAUSE") or 0))
         if enough():

@@ -56,7 +56,7 @@ def experiment(folder: Path, protocols: str, **models: str) -> Path:
 def test_a_plugin_that_misbehaves_fails_alone(tmp_path: Path, body: str) -> None:
     (tmp_path / "bad.py").write_text(HEAD + f"        {body}\n")
     store = tmp_path / "store"
-    ran = here("run", experiment(tmp_path, "  - ./bad.py:Bad\n"), "--engine", "local", "--store", store)
+    ran = here("run", experiment(tmp_path, "  - ./bad.py:Bad\n"), "--keep-going", "--engine", "local", "--store", store)
     assert ran.code == 1, ran
     found = rows(store, "SELECT arm, status, failure, count(*) AS n FROM episodes GROUP BY ALL ORDER BY arm DESC")
     assert found == [
@@ -135,7 +135,7 @@ def test_a_key_that_a_plugin_blurts_out_is_not_stored(tmp_path: Path, monkeypatc
         HEAD + "        import os\n        raise ValueError(os.environ['MY_PROVIDER_API_KEY'])\n"
     )
     store = tmp_path / "store"
-    ran = here("run", experiment(tmp_path, "  - ./bad.py:Bad\n"), "--engine", "local", "--store", store)
+    ran = here("run", experiment(tmp_path, "  - ./bad.py:Bad\n"), "--keep-going", "--engine", "local", "--store", store)
     (detail,) = {row["detail"] for row in rows(store, "SELECT detail FROM episodes WHERE status = 'failed'")}
     assert "ValueError: [redacted]" in detail
     assert "very-private-42" not in ran.out + ran.err + detail
@@ -149,6 +149,6 @@ def test_what_failed_is_reported_by_side(tmp_path: Path) -> None:
     )
     store = tmp_path / "store"
     path = experiment(tmp_path, "  - ./bad.py:Bad\n", strong="embedded/pixel-debater")
-    assert here("run", path, "--engine", "local", "--store", store).code == 1
+    assert here("run", path, "--keep-going", "--engine", "local", "--store", store).code == 1
     found = here("report", "--store", store, "--by", "arm,honest", "--format", "json").rows
     assert {row["honest"]: row["n_failed"] for row in found if row["arm"] == "bad"} == {"expert": 3, "none": 3}

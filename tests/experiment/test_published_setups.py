@@ -153,7 +153,7 @@ def test_amplification_strategyqa(data: Path) -> None:
         ("overseer alone", "majority of 13", "overseer with the facts", "one level", "two levels, 13 calls"), 1
     )
     assert episodes(plan) == {**alone, "one adversary": 2, "one adversary, verified": 2}
-    calls = {arm.label: round(sum(role.calls for role in arm.rehearsal.expected.values())) for arm in plan.arms}
+    calls = {arm.label: round(sum(role.calls for role in arm.dry_run.expected.values())) for arm in plan.arms}
     # One division, three answers and the verdict; verified, each answer is asked for twice and compared.
     assert calls == {
         "overseer alone": 1,

@@ -327,6 +327,8 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
         ({"material": None}, "messages.1.quotes: there is no material to check them against"),
         ({"sees_material": ["bob"], "material": None}, "sees_material: there is no material"),
         ({"started_at": "yesterday"}, "started_at: "),
+        ({"started_at": "9999-12-31T23:59:59-12:00"}, "started_at: no transcript is from then"),
+        ({"started_at": "0001-01-01T00:00:00+12:00"}, "started_at: no transcript is from then"),
         ({"messages": [{"author": "a", "text": "x", "turn": 2**40}]}, "messages.0.turn: "),
         ({"meta": {"x": [float("inf")]}}, "meta.x.0: inf is not a number"),
     ],

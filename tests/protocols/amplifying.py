@@ -12,7 +12,7 @@ from performing import QUESTION, Play
 from oversight import Assignment, Episode, Question
 from oversight.markup import find, unescape
 from oversight.models.base import CallRecord, ChatReply, ChatRequest
-from oversight.models.rehearsal import fitting_reply
+from oversight.models.dry_run import example_reply
 from oversight.protocols.amplification import Amplification
 from oversight.registry import Plugin
 from oversight.templates import Templates
@@ -53,7 +53,7 @@ def dividing(divisions: Divisions) -> Callable[[ChatRequest], str | ChatReply]:
 
     def say(request: ChatRequest) -> str | ChatReply:
         if request.choices:
-            return fitting_reply(request)
+            return example_reply(request)
         if request.json_schema is None:
             return f"words of {request.seat}"
         if "agree" in request.json_schema["properties"]:

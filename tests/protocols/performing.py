@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oversight import Answer, Assignment, Episode, Message, Protocol, Question, Verdict
 from oversight.models.base import ChatReply, ChatRequest
-from oversight.models.rehearsal import fitting_reply
+from oversight.models.dry_run import example_reply
 from oversight.registry import Plugin
 from oversight.templates import Templates
 from oversight.testing.scripted import Scripted, ScriptedModel
@@ -69,7 +69,7 @@ def play(
         return model
 
     def more(request: ChatRequest) -> str | ChatReply:
-        return fitting_reply(request) if request.choices else f"words of {request.seat} no {len(sent)}"
+        return example_reply(request) if request.choices else f"words of {request.seat} no {len(sent)}"
 
     strong = logged(ScriptedModel(said, then=more))
     chosen = protocol.Options(**options)

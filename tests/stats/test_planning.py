@@ -84,3 +84,17 @@ def test_the_plan_says_what_it_can_detect() -> None:
     assert len(lines) == 3
     assert "debate against direct: 100 questions in 100 clusters, 2 against 1 episodes each: 80% power" in lines[1]
     assert "simulated for a judge alone at 0.5" in lines[-1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("clusters", [(1,) * 9000, (4,) * 2500, (600,) * 15])
+def test_of_a_large_design_a_part_tells_what_the_whole_detects(
+    clusters: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = detectable(Design(clusters), simulations=200)
+    monkeypatch.setattr("oversight.stats.planning._MOST_QUESTIONS", sum(clusters))
+    whole = detectable(Design(clusters), simulations=200)
+    assert part is not None
+    assert whole is not None
+    assert part == pytest.approx(whole, abs=0.004)
+    assert part < 0.03

@@ -281,7 +281,8 @@ print(json.dumps([
 def test_a_store_that_may_only_be_read_is_read_and_not_run_on(staged: Staged) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(staged.folder, folder, dirs_exist_ok=True)
-        Path(folder).chmod(0o755)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # by default a store is its owner's alone
         before = {path.name: path.read_bytes() for path in Path(folder, "store").iterdir()}
         done = subprocess.run(
             [sys.executable, "-c", AS_NOBODY], cwd=folder, capture_output=True, text=True, check=False, timeout=120

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,14 @@ def test_the_example_is_ours_and_needs_no_file() -> None:
     item = GPQA.example()
     assert item is not None
     assert texts(item)[item.gold] == "The neutron"
+
+
+def test_a_member_that_unfolds_beyond_reason_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.zip"
+    with zipfile.ZipFile(path, "w") as zipped:
+        zipped.writestr("gpqa_diamond.csv", "Question\n")
+    packed = bytearray(path.read_bytes())
+    size_at = packed.index(b"PK\x01\x02") + 24
+    packed[size_at : size_at + 4] = (3 << 30).to_bytes(4, "little")
+    path.write_bytes(packed)
+    assert "gpqa_diamond.csv in it has 3,221,225,472 bytes, the most is" in complaint(GPQA, path=path, subset="diamond")

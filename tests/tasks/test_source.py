@@ -205,3 +205,10 @@ def test_a_clone_of_the_authors_repository_is_a_folder_too(tmp_path: Path) -> No
     (tmp_path / "problems/data/test.jsonl").write_text("published")
     assert locate(tmp_path, download) == tmp_path / "problems/data/test.jsonl"
     assert locate(tmp_path / "problems", download) == tmp_path / "problems/data/test.jsonl"
+
+
+def test_a_download_beyond_its_size_is_refused_and_not_kept(server: FileServer, data: Path) -> None:
+    offer(server)
+    with pytest.raises(UsageError, match=r"is larger than 3 bytes, the most that is downloaded"):
+        fetch(Download(server.url("/set/part.jsonl"), "set/part.jsonl", most_bytes=3))
+    assert not [path for path in data.rglob("*") if path.is_file()]

@@ -121,6 +121,31 @@ def test_what_else_cannot_be_used(tmp_path: Path) -> None:
     assert "only a dataset has a subset and a split" in here("plan", table(tmp_path, split="test")).complaint()
 
 
+@pytest.mark.parametrize("other", ["x ", " x", "x\u200b", "x\ufeff "])
+def test_answers_that_look_the_same_are_refused_by_line(tmp_path: Path, other: str) -> None:
+    assert bad(tmp_path, {**ROW, "answers": ["x", other], "gold": 0}).endswith(
+        "rows.jsonl:1: answers: two of the answers are the same, at least to the eye"
+    )
+
+
+def test_one_letter_in_two_ways_to_write_it_is_one_answer(tmp_path: Path) -> None:
+    said = bad(tmp_path, {**ROW, "answers": ["caf\u00e9", "cafe\u0301"], "gold": 0})
+    assert "two of the answers are the same" in said
+
+
+def test_rows_that_contradict_each_other_are_refused_by_line(tmp_path: Path) -> None:
+    asked, other = {**ROW, "answers": ["x", "y"], "gold": 0}, {**ROW, "answers": ["y", "x"], "gold": 0}
+    path = jsonl(tmp_path / "rows.jsonl", [asked, {**ROW, "prompt": "Another?"}, other])
+    assert complaint(Table, path=path) == (
+        f"{path}:3: asks what row 1 asks, but the right answer there is 'x', not 'y'"
+    )
+    # The same answer in another order is the same question again; so is one about other material.
+    same = jsonl(tmp_path / "same.jsonl", [asked, {**other, "gold": 1}, {**other, "material": "Another story."}])
+    assert [right(item) for item in items(Table, path=same)] == ["x", "x", "y"]
+    with pytest.warns(UserWarning, match="left out 1 rows"):
+        assert len(items(Table, path=path, skip_bad_rows=True)) == 2
+
+
 def test_a_file_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes('{"prompt": "Où?"}\n'.encode("latin-1"))
     assert "rows.jsonl" in here("plan", table(tmp_path)).complaint()
@@ -203,7 +228,10 @@ def test_csv(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist([{**ROW, "id": n, "gold": n} for n in range(3)]), tmp_path / "rows.parquet")
+    pq.write_table(
+        pa.Table.from_pylist([{**ROW, "prompt": f"P{n}", "id": n, "gold": n} for n in range(3)]),
+        tmp_path / "rows.parquet",
+    )
     found = items(Table, path=tmp_path / "rows.parquet")
     assert [(item.question.id, right(item)) for item in found] == [("0", "a"), ("1", "b"), ("2", "c")]
 
@@ -219,7 +247,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("offline")
 def test_a_hugging_face_dataset(tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    jsonl(folder / "train.jsonl", [{**ROW, "gold": n} for n in range(2)])
+    jsonl(folder / "train.jsonl", [{**ROW, "prompt": f"P{n}", "gold": n} for n in range(2)])
     jsonl(folder / "test.jsonl", [{**ROW, "gold": 2}])
     assert [right(item) for item in items(Table, dataset=str(folder), split="train")] == ["a", "b"]
     ((only,)) = items(Table, dataset=str(folder), split="test")
