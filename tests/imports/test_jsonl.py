@@ -304,7 +304,7 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
         ({"beliefs": [{"probs": [1.0]}]}, "beliefs.0.probs: there are 1, for 2 answers"),
         ({"beliefs": [{"probs": [0.5, 0.5], "after": 3}]}, "beliefs.0.after: is 3, but there are 2 messages"),
         ({"verdict": {"probs": [80, 20]}}, "verdict.probs: [80.0, 20.0] are no probabilities"),
-        ({"verdict": {"probs": [float("nan"), 1]}}, "verdict.probs.0: nan is not a number"),
+        ({"verdict": {"probs": [float("nan"), 1]}}, "not valid JSON: NaN is no number"),
         ({"verdict": {"probs": [-0.5, 1.5]}}, "verdict.probs: "),
         ({"verdict": {"probs": ["0.5", "0.5"]}}, 'verdict.probs.0: has to be a number, not "0.5"'),
         ({"verdict": {"probs": {"A": 0.5}}}, 'verdict.probs: has to be a list, not {"A": 0.5}'),
@@ -330,7 +330,7 @@ def test_words_of_the_judge_are_shown_and_kept_from_a_second_judge(tmp_path: Pat
         ({"started_at": "9999-12-31T23:59:59-12:00"}, "started_at: no transcript is from then"),
         ({"started_at": "0001-01-01T00:00:00+12:00"}, "started_at: no transcript is from then"),
         ({"messages": [{"author": "a", "text": "x", "turn": 2**40}]}, "messages.0.turn: "),
-        ({"meta": {"x": [float("inf")]}}, "meta.x.0: inf is not a number"),
+        ({"meta": {"x": [float("inf")]}}, "not valid JSON: Infinity is no number"),
     ],
 )
 def test_a_field_that_does_not_fit_is_named(changes: dict[str, Any], said: str, tmp_path: Path) -> None:

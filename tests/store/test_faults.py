@@ -251,6 +251,13 @@ def test_a_record_of_calls_from_a_newer_release_is_refused(staged: Staged) -> No
     assert "newer release: upgrade oversight" in staged.run(*staged.command).complaint()
 
 
+# Nothing of the user's own, which would be tried in a process that this user may not start.
+PLAIN = """
+name: plain
+task: {name: digits, images: 1}
+models: {judge: embedded/pixel-judge}
+protocols: [direct]
+"""
 AS_NOBODY = """
 import contextlib, io, json, os, sys
 from oversight import RunSettings, run_experiment
@@ -265,14 +272,14 @@ def run(*arguments):
     except SystemExit as done:
         return [int(done.code or 0), out.getvalue(), err.getvalue()]
 
-run("run", "e.yaml", "--engine", "local", "--store", "other")
+run("run", "plain.yaml", "--engine", "local", "--store", "other")
 for command in (["report"], ["show", "x"], ["sql", "SELECT 1"]):
     run(*command, "--store", "store")
 os.setgid(65534); os.setuid(65534)
 print(json.dumps([
     run("report", "--store", "store", "--format", "json"),
-    run("run", "e.yaml", "--engine", "local", "--store", "store"),
-    run("run", "e.yaml", "--engine", "local", "--store", "new"),
+    run("run", "plain.yaml", "--engine", "local", "--store", "store"),
+    run("run", "plain.yaml", "--engine", "local", "--store", "new"),
 ]))
 """
 
@@ -281,6 +288,7 @@ print(json.dumps([
 def test_a_store_that_may_only_be_read_is_read_and_not_run_on(staged: Staged) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(staged.folder, folder, dirs_exist_ok=True)
+        Path(folder, "plain.yaml").write_text(PLAIN)
         for path in (Path(folder), *Path(folder).rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)  # by default a store is its owner's alone
         before = {path.name: path.read_bytes() for path in Path(folder, "store").iterdir()}

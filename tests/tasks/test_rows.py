@@ -88,6 +88,7 @@ SEVERAL_LINES = "; a line holds one whole object, so JSON that goes over several
         ("a.jsonl", '{"q": {"n": 1, "n": 2}}', ":1: not valid JSON: the key 'n' is given twice"),
         ("a.json", '[{"q": 1, "q": 2}]', ": not valid JSON: the key 'q' is given twice"),
         ("a.jsonl", '{"q": NaN}', ":1: not valid JSON: NaN is no number"),
+        ("a.jsonl", '{"q": 1e400}', ":1: not valid JSON: 1e400 is no number"),
         ("a.jsonl", '{"q": -Infinity}', ":1: not valid JSON: -Infinity is no number"),
         ("a.jsonl", b'{"q": "O\xf9?"}', ": is not UTF-8 text (invalid start byte)"),
         ("a.json", '[{"q": 1},\n{"q": }]', ":2: not valid JSON: Expecting value at column 7"),

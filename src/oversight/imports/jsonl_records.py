@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -211,7 +210,6 @@ def read_line(row: Row) -> Line:
         ValueError: it does not fit; the message names the field, and for an unknown one the nearest there is.
     """
     fields = row.fields
-    _check_numbers(fields, ())
     try:
         return Line.model_validate(fields)
     except ValidationError as error:
@@ -253,12 +251,3 @@ def _shown(given: object) -> str:
     """The beginning of what stands there instead, as JSON."""
     text = json.dumps(given, ensure_ascii=False, default=str)
     return text if len(text) <= _LONG else f"{text[:_LONG]}…"
-
-
-def _check_numbers(value: Any, place: tuple[str, ...]) -> None:
-    """Refuse what Python's JSON has and nobody else's: NaN and infinities."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{'.'.join(place)}: {value} is not a number")
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in inner:
-        _check_numbers(part, (*place, str(name)))
