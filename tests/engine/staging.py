@@ -53,8 +53,8 @@ class Ask(Protocol):
         judge = episode.seat("judge")
         if told("PIDS") and not episode.dry_run:
             Path(told("PIDS"), str(os.getpid())).touch()
-        await asyncio.sleep(float(told("PAUSE") or 0))
-        if enough():
+        await asyncio.sleep(0 if episode.dry_run else float(told("PAUSE") or 0))
+        if not episode.dry_run and enough():
             await asyncio.Event().wait()
         if told("FAIL") and int(episode.question.id[len("image-")]) % 2:
             await judge.believe("plead")
