@@ -55,21 +55,22 @@ class Shipped(NamedTuple):
 
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
-    published("strategyqa")
+    own = f"task.path={published('strategyqa') / 'dev.json'}"
     store = tmp_path_factory.mktemp("shipped") / "store"
     with LoopbackServer(answer) as server, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", "not-a-secret")
         roles = [f"models.{role}" for role in ("overseer", "strong", "judge")]
         places = [*roles, "protocols.majority of 13.models.judge"]
         at = [part for place in places for part in ("--set", f"{place}.api_base={server.api_base}")]
-        ran = here("run", "amplification_strategyqa", "--engine", "local", "--limit", 3, "--store", store, *at)
+        options = ("--engine", "local", "--limit", 3, "--store", store, "--set", own)
+        ran = here("run", "amplification_strategyqa", *options, *at)
         assert ran.code == 0, ran
         return Shipped(store, list(server.bodies))
 
 
 def test_the_shipped_experiment_is_planned_over_the_real_questions() -> None:
-    published("strategyqa")
-    *arms, total = here("plan", "amplification_strategyqa", "--format", "json").rows
+    own = f"task.path={published('strategyqa') / 'dev.json'}"
+    *arms, total = here("plan", "amplification_strategyqa", "--format", "json", "--set", own).rows
     assert {row["arm"]: row["episodes"] for row in arms} == {
         **dict.fromkeys(("overseer alone", "majority of 13", "overseer with the facts"), 100),
         **dict.fromkeys(("one level", "two levels, 13 calls"), 100),
