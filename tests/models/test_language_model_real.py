@@ -39,7 +39,7 @@ def test_the_shipped_experiment_runs_on_ray_and_again_costs_nothing(tmp_path: Pa
     assert first.returncode in (0, 1), first.stdout + first.stderr
     assert "Traceback" not in first.stderr
     store = open_store(tmp_path / "store")
-    arms = store.arrow("SELECT n_asked, n_judged, n_failed, cost_usd FROM accuracy").to_pylist()
+    arms = store.arrow("SELECT n_asked, n_judged, n_failed, cost_usd FROM accuracy ORDER BY arm_no").to_pylist()
     assert [arm["n_asked"] for arm in arms] == [2, 2, 4, 2]
     assert all(arm["n_judged"] + arm["n_failed"] == arm["n_asked"] and arm["cost_usd"] == 0 for arm in arms)
     masses = store.arrow("SELECT mass FROM beliefs WHERE source = 'logprob'").to_pylist()
