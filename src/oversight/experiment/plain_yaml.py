@@ -38,18 +38,6 @@ _KINDS = {
     "null": "null",
 }
 """What people call a kind of scalar, by its tag in YAML and its type in Python."""
-_KINDS = {
-    "timestamp": "date",
-    "datetime": "date",
-    "date": "date",
-    "int": "whole number",
-    "float": "number",
-    "bool": "truth value",
-    "bytes": "binary value",
-    "binary": "binary value",
-    "null": "null",
-}
-"""What people call a kind of scalar, by its tag in YAML and its type in Python."""
 _INTEGERS = range(-(1 << 63), 1 << 63)
 
 
