@@ -13,11 +13,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from oversight.digest import digest
 from oversight.markup import Trusted, escape, tag
+from oversight.util.invisible import without_invisible
 
 __all__ = ["Answer", "Item", "Question", "Worked", "distinct", "same_question"]
 
 _LABELS = string.ascii_uppercase
-_NO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _AROUND = ' "“”„«»'
 
 
@@ -59,10 +59,10 @@ def distinct(texts: Iterable[str]) -> bool:
 
 
 def _as_seen(text: str) -> str:
-    """Return a text without space around it and characters without width, each letter in one way to write it."""
+    """Return a text as a reader sees it: no space around it, nothing invisible, each letter in one way to write it."""
     if text.isascii():  # as most are: nothing to take out, and one way to write it
         return text.strip()
-    return unicodedata.normalize("NFC", _NO_WIDTH.sub("", text)).strip()
+    return unicodedata.normalize("NFC", without_invisible(text)).strip()
 
 
 def _distinct(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:

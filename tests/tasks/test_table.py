@@ -121,7 +121,7 @@ def test_what_else_cannot_be_used(tmp_path: Path) -> None:
     assert "only a dataset has a subset and a split" in here("plan", table(tmp_path, split="test")).complaint()
 
 
-@pytest.mark.parametrize("other", ["x ", " x", "x\u200b", "x\ufeff "])
+@pytest.mark.parametrize("other", ["x ", " x", "x\u200b", "x\ufeff ", "x\U000e0041", "\u202ax"])
 def test_answers_that_look_the_same_are_refused_by_line(tmp_path: Path, other: str) -> None:
     assert bad(tmp_path, {**ROW, "answers": ["x", other], "gold": 0}).endswith(
         "rows.jsonl:1: answers: two of the answers are the same, at least to the eye"

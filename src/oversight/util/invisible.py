@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-__all__ = ["MARK", "count_invisible", "invisible_note", "mark_invisible"]
+__all__ = ["MARK", "count_invisible", "invisible_note", "mark_invisible", "without_invisible"]
 
 MARK = "\N{REPLACEMENT CHARACTER}"
 """What stands for each."""
@@ -39,12 +39,12 @@ _FLAG = re.compile(
 
 def mark_invisible(text: str) -> str:
     r"""Return a text with a mark for each character that a reader would not see; ``\r\n`` becomes one line end."""
-    text = text.replace("\r\n", "\n")
-    parts, done = [], 0
-    for place in _invisible(text):
-        parts += [text[done:place], MARK]
-        done = place + 1
-    return "".join(parts) + text[done:] if parts else text
+    return _replaced(text.replace("\r\n", "\n"), MARK)
+
+
+def without_invisible(text: str) -> str:
+    """Return a text without the characters that a reader would not see."""
+    return _replaced(text, "")
 
 
 def count_invisible(text: str) -> int:
@@ -56,6 +56,14 @@ def invisible_note(text: str) -> str:
     """Return a line about the invisible characters in a text; empty where there are none."""
     count = count_invisible(text)
     return f"{count:,} invisible character{'' if count == 1 else 's'}" if count else ""
+
+
+def _replaced(text: str, mark: str) -> str:
+    parts, done = [], 0
+    for place in _invisible(text):
+        parts += [text[done:place], mark]
+        done = place + 1
+    return "".join(parts) + text[done:] if parts else text
 
 
 def _invisible(text: str) -> Iterator[int]:
