@@ -44,7 +44,7 @@ class Sums(Task):
         for number in range(2):
             question = Question(
                 id=f"{{self.name}}-{{number}}",
-                prompt=f"What is 1 + 2? ({{number}})\\x1b[31m \\u202e",
+                prompt=f"What is 1 + 2? ({{number}})\\x1b[31m \\u202e \\x7f \\U0001f600 NaN",
                 answers=(Answer(text="three"), Answer(text="four")),
                 worked=tuple(Worked(answer=place, steps=steps) for place, steps in enumerate(self.steps)),
             )
@@ -271,6 +271,7 @@ def test_an_export_is_the_same_however_little_is_read_at_a_time(
     at_once = done.export(form)
     for name, few in (("_SURVEY", 5), ("_PAGE_BYTES", 3000), ("_DECODED", 2)):
         monkeypatch.setattr(f"oversight.reports.transcripts.{name}", few)
+    monkeypatch.setattr("oversight.reports.episode_rows._AT_ONCE", 2)
     assert done.export(form) == at_once
 
 

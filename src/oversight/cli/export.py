@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from oversight.cli.output import err, plain
 from oversight.errors import UsageError
@@ -54,10 +52,10 @@ def _conclude(exported: Export, form: ExportForm, written: int, output: Path | N
         _say("a pair is two different replies to one prompt: give a speaker 'best_of' above 1, or --repeat the run")
 
 
-def _print(rows: Iterable[dict[str, Any]]) -> int | None:
+def _print(exported: Export) -> int | None:
     """Print the rows; None if whoever reads has had enough (`| head`)."""
     try:
-        written = _lines(rows, sys.stdout)
+        written = _lines(exported, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         # Python must not find the pipe broken again when it ends.
@@ -66,17 +64,17 @@ def _print(rows: Iterable[dict[str, Any]]) -> int | None:
     return written
 
 
-def _write(rows: Iterable[dict[str, Any]], form: ExportForm, output: Path) -> int:
+def _write(exported: Export, form: ExportForm, output: Path) -> int:
     """Write a file, which appears under its name when it is whole."""
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
         if output.suffix == ".parquet":
             from oversight.reports.parquet import schema_of, write_parquet
 
-            written = write_parquet(partial, rows, schema_of(form))
+            written = write_parquet(partial, exported, schema_of(form))
         else:
             with partial.open("x", encoding="utf-8") as file:
-                written = _lines(rows, file)
+                written = _lines(exported, file)
         partial.replace(output)
     except OSError as error:
         raise UsageError(f"--output {output}: cannot be written: {error.strerror}") from None
@@ -85,11 +83,10 @@ def _write(rows: Iterable[dict[str, Any]], form: ExportForm, output: Path) -> in
     return written
 
 
-def _lines(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
+def _lines(exported: Export, file: TextIO) -> int:
     written = 0
-    for row in rows:
-        # Only ASCII: any reader takes it, and none of it can steer a terminal.
-        file.write(json.dumps(row, allow_nan=False) + "\n")
+    for line in exported.lines():
+        file.write(line + "\n")
         written += 1
     return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -9,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 from oversight.errors import UsageError
 from oversight.registry import nearest
 from oversight.reports.conversations import conversation_rows, preference_rows
-from oversight.reports.episode_rows import episode_row
+from oversight.reports.episode_rows import ascii_json, episode_lines
 from oversight.reports.step_rows import Checked, by_overseer, by_person, is_cut, prm800k_row, trl_steps_row
-from oversight.reports.transcripts import stored_rows, transcripts
+from oversight.reports.transcripts import stored_pages, transcripts
 from oversight.store import Store
 
 __all__ = ["Export", "ExportForm", "Filter", "export"]
@@ -48,7 +49,7 @@ class Filter(NamedTuple):
 
 @dataclass
 class Export:
-    """One run in one form; iterate over it once.
+    """One run in one form; iterate over it, or over its `lines`, once.
 
     Attributes:
         episodes: how many episodes there are to export: those that ended, or for step labels those that have some.
@@ -58,7 +59,7 @@ class Export:
         unfit: how many chats were left out so far, because they lack a brief or hold an empty message.
     """
 
-    _rows: Callable[[Export], Iterator[dict[str, Any]]]
+    _rows: Callable[[Export], Iterator[dict[str, Any] | str]]
     episodes: int
     withheld: int
     questions: int
@@ -66,7 +67,11 @@ class Export:
     unfit: int = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self._rows(self)
+        return (json.loads(row) if isinstance(row, str) else row for row in self._rows(self))
+
+    def lines(self) -> Iterator[str]:
+        """Yield each row as one line of JSON in ASCII."""
+        return (row if isinstance(row, str) else ascii_json(row) for row in self._rows(self))
 
 
 def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = None) -> Export:
@@ -96,10 +101,10 @@ def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = Non
             rows = people.get(transcript.spec.episode_id)
             yield from by_overseer(transcript) if rows is None else by_person(transcript, rows)
 
-    def rows(exported: Export) -> Iterator[dict[str, Any]]:
+    def rows(exported: Export) -> Iterator[dict[str, Any] | str]:
         match form:
             case "episodes":
-                yield from (episode_row(run, row) for row in stored_rows(store, free))
+                yield from episode_lines(run, stored_pages(store, free))
             case "prm800k":
                 yield from map(prm800k_row, checked())
             case "trl-steps":

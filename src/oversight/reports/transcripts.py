@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,7 +14,7 @@ from oversight.question import Question
 from oversight.store import Store, Transcript
 from oversight.store.transcript import from_row
 
-__all__ = ["stored_rows", "transcripts"]
+__all__ = ["Page", "stored_pages", "transcripts"]
 
 _SURVEY = 20_000
 """Of how many attempts the sizes are asked for at a time."""
@@ -38,22 +38,24 @@ _Wanted = Sequence[tuple[str, int]]
 def transcripts(store: Store, episodes: _Wanted, page: int = _PAGE) -> Iterator[Transcript]:
     """The stored attempts with these ids and numbers, in this order, each as `Store.transcript` gives it."""
     question: dict[tuple[str, tuple[int, ...]], Question] = {}
-    for row in stored_rows(store, episodes, page):
-        if (row["question_key"], tuple(row["answer_order"])) not in question:
-            question.clear()  # those of one question stand together
-        yield from_row(row, question)
+    for each in stored_pages(store, episodes, page):
+        for some in each.slices(_DECODED):
+            for row in some.to_pylist():
+                if (row["question_key"], tuple(row["answer_order"])) not in question:
+                    question.clear()  # those of one question stand together
+                yield from_row(row, question)
 
 
-def stored_rows(store: Store, episodes: _Wanted, page: int = _PAGE) -> Iterator[dict[str, Any]]:
-    """The same, each as the row that `oversight.store.transcript.from_row` takes, without null for an empty list."""
+def stored_pages(store: Store, episodes: _Wanted, page: int = _PAGE) -> Iterator[Page]:
+    """The same, some at a time, as the columns of the store's tables."""
     with ThreadPoolExecutor(1) as reading:  # one page ahead: DuckDB needs no lock of Python's
-        coming: Future[_Page] | None = None
-        for wanted, runs in _pages(store, episodes, page):
-            now, coming = coming, reading.submit(_Page, store, wanted, runs)
+        coming: Future[Page] | None = None
+        for part in _parts(store, episodes, page):
+            now, coming = coming, reading.submit(Page, store, part)
             if now is not None:
-                yield from now.result().rows()
+                yield now.result()
         if coming is not None:
-            yield from coming.result().rows()
+            yield coming.result()
 
 
 def _bound(wanted: _Wanted) -> list[list[Any]]:
@@ -65,63 +67,73 @@ def _among(query: str, runs: Sequence[str]) -> str:
     return query.replace("{runs}", ", ".join("?" * len(runs)))
 
 
-def _pages(store: Store, episodes: _Wanted, page: int) -> Iterator[tuple[_Wanted, list[str]]]:
-    """Parts of about equal size in memory, of short transcripts many, of long ones few; and the runs that made them."""
+class _Part(NamedTuple):
+    """What to read at a time: parts are of about equal size in memory, of short transcripts many, of long ones few."""
+
+    wanted: _Wanted
+    runs: list[str]
+    heaviest: int
+
+
+def _parts(store: Store, episodes: _Wanted, page: int) -> Iterator[_Part]:
     for start in range(0, len(episodes), _SURVEY):
         surveyed = episodes[start : start + _SURVEY]
         runs = store.arrow(_RUNS, _bound(surveyed))["run_id"].to_pylist()
         sizes = store.arrow(_among(_SIZES, runs), [*_bound(surveyed), *(4 * runs)])
-        first = held = 0
+        first = held = heaviest = 0
         asked: set[str] = set()
-        for place, size, question, question_size in zip(*(each.to_pylist() for each in sizes.columns), strict=True):
+        columns = (each.to_pylist() for each in sizes.columns)
+        for place, size, shown, question, question_size in zip(*columns, strict=True):
             if place > first and (held > _PAGE_BYTES or place - first >= page):
-                yield surveyed[first:place], runs
-                first, held, asked = place, 0, set()
+                yield _Part(surveyed[first:place], runs, heaviest)
+                first, held, heaviest, asked = place, 0, 0, set()
             held += size if question in asked else size + question_size
+            heaviest = max(heaviest, size + question_size * (1 + shown))
             asked.add(question)
-        yield surveyed[first:], runs
+        yield _Part(surveyed[first:], runs, heaviest)
 
 
-class _Page:
-    """Some of the attempts, as the store's columns."""
+class Page:
+    """Some of the attempts, as columns.
 
-    def __init__(self, store: Store, wanted: _Wanted, runs: list[str]) -> None:
-        self._attempts = len(wanted)
-        self._found = store.arrow(_among(_QUERY, runs), [*_bound(wanted), *(5 * runs)])
+    Attributes:
+        attempts: how many there are.
+        heaviest: the bytes of the largest of them, with its question as often as it stands in it.
+    """
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """One after the other."""
-        found, attempts = self._found, self._attempts
-        questions = {row["question_key"]: row for row in found["questions"][0].as_py()}
-        episodes = _Table(found["episodes"], attempts, ())
-        children = [_Table(found[name], attempts, order) for name, order in _CHILDREN.items()]
-        for first in range(0, attempts, _DECODED):
-            last = min(first + _DECODED, attempts)
-            those = zip(*(table.rows(first, last) for table in children), strict=True)
-            for (row,), records in zip(episodes.rows(first, last), those, strict=True):
-                row.update(zip(_CHILDREN, records, strict=True))
-                row["question"] = questions[row["question_key"]]
-                yield row
+    def __init__(self, store: Store, part: _Part) -> None:
+        self.attempts, self.heaviest = len(part.wanted), part.heaviest
+        found = store.arrow(_among(_QUERY, part.runs), [*_bound(part.wanted), *(5 * part.runs)])
+        self._questions = _records(found, "questions")
+        episodes = _ordered(_records(found, "episodes"))
+        self._asked = pc.index_in(episodes["question_key"], self._questions["question_key"])
+        self._episodes = pa.Table.from_batches([episodes.drop_columns("place")])
+        for name, order in _CHILDREN.items():
+            records = _by_attempt(_records(found, name), order, self.attempts)
+            self._episodes = self._episodes.append_column(name, records)
+
+    def slices(self, size: int) -> Iterator[pa.Table]:
+        """Yield the attempts in order, ``size`` at a time, each as the row that `from_row` takes."""
+        for first in range(0, self.attempts, size):
+            # Only now, because many attempts share a question, and its material can be long.
+            questions = self._questions.take(self._asked.slice(first, size)).to_struct_array()
+            yield self._episodes.slice(first, size).append_column("question", questions)
 
 
-class _Table:
-    """The rows of one table that a page of attempts has, ordered by attempt."""
+def _records(found: pa.Table, name: str) -> pa.RecordBatch:
+    """Return what one of the store's tables has of a page's attempts, in no order."""
+    return pa.RecordBatch.from_struct_array(found[name].combine_chunks().flatten())
 
-    def __init__(self, listed: pa.ChunkedArray, attempts: int, order: Sequence[str]) -> None:
-        self._rows = pa.RecordBatch.from_struct_array(listed.combine_chunks().flatten())
-        self._order = pc.sort_indices(self._rows, sort_keys=[(name, "ascending") for name in ("place", *order)])
-        places = self._rows["place"].take(self._order).to_pylist()
-        self._bounds = [bisect_left(places, attempt) for attempt in range(attempts + 1)]
-        self._names = [name for name in self._rows.schema.names if name != "place"]
 
-    def rows(self, first: int, last: int) -> Iterator[list[dict[str, Any]]]:
-        """The rows of each of the attempts from ``first`` to before ``last``."""
-        begin, end = self._bounds[first], self._bounds[last]
-        some = self._rows.take(self._order[begin:end])
-        columns = [some[name].to_pylist() for name in self._names]
-        rows = [dict(zip(self._names, values, strict=True)) for values in zip(*columns, strict=True)]
-        for attempt in range(first, last):
-            yield rows[self._bounds[attempt] - begin : self._bounds[attempt + 1] - begin]
+def _ordered(records: pa.RecordBatch, order: Sequence[str] = ()) -> pa.RecordBatch:
+    return records.take(pc.sort_indices(records, sort_keys=[(name, "ascending") for name in ("place", *order)]))
+
+
+def _by_attempt(records: pa.RecordBatch, order: Sequence[str], attempts: int) -> pa.ListArray:
+    """Return the records of each attempt of a page as one list."""
+    records = _ordered(records, order)
+    bounds = np.searchsorted(records["place"].to_numpy(), np.arange(attempts + 1))
+    return pa.ListArray.from_arrays(bounds.astype(np.int32), records.drop_columns("place").to_struct_array())
 
 
 # Each query is bound to the ids, attempts and places wanted, and then to the runs wherever `runs` stands in it.
@@ -137,16 +149,21 @@ WITH wanted AS (
     SELECT unnest(?::VARCHAR[]) AS episode_id, unnest(?::INTEGER[]) AS attempt, unnest(?::INTEGER[]) AS place
 ),
 parts AS (
-    SELECT episode_id, attempt, 200 + coalesce(strlen("text"), 0) AS bytes FROM messages WHERE run_id IN ({runs})
+    SELECT episode_id, attempt, 200 + coalesce(strlen("text"), 0) AS bytes, "text" IS NULL AS shown
+    FROM messages WHERE run_id IN ({runs})
     UNION ALL
-    SELECT episode_id, attempt, 100 + strlen(data) FROM annotations WHERE run_id IN ({runs})
+    SELECT episode_id, attempt, 100 + strlen(data), false FROM annotations WHERE run_id IN ({runs})
     UNION ALL
-    SELECT episode_id, attempt, 300 FROM calls WHERE run_id IN ({runs})
+    SELECT episode_id, attempt, 300, false FROM calls WHERE run_id IN ({runs})
 ),
-sizes AS (SELECT place, sum(bytes) AS bytes FROM parts JOIN wanted USING (episode_id, attempt) GROUP BY place)
+sizes AS (
+    SELECT place, sum(bytes) AS bytes, count(*) FILTER (shown) AS shown
+    FROM parts JOIN wanted USING (episode_id, attempt) GROUP BY place
+)
 SELECT
     place,
     1000 + coalesce(sizes.bytes, 0)::BIGINT AS bytes,
+    coalesce(shown, 0) AS shown,
     question_key,
     strlen(concat(prompt, material, answers::VARCHAR, worked::VARCHAR))::BIGINT AS question_bytes
 FROM wanted
