@@ -125,11 +125,25 @@ def test_two_rounds_and_a_ceiling_are_tuned_once_each(finished: Finished) -> Non
     assert_secret(finished.experiment.parent, finished.ran)
 
 
+def test_plan_and_run_list_where_the_rounds_call_models(finished: Finished) -> None:
+    planned = here("plan", finished.experiment)
+    host = finished.server.api_base.removeprefix("http://").removesuffix("/v1")
+    (line,) = endpoints(planned)
+    assert line.startswith(f"calls go to {host}: ")
+    assert "openai/gpt-4o-mini (overseer of training, X_0, amplified X_0)" in line
+    assert endpoints(finished.ran) == [line]
+
+
+def endpoints(ran: Ran) -> list[str]:
+    return [line for line in ran.err.splitlines() if line.startswith("calls go to ")]
+
+
 def test_the_same_command_again_asks_nobody(finished: Finished) -> None:
     desk = finished.server.tuning
     before = len(finished.server.received), len(desk.files), len(desk.jobs)
     again = command(finished.experiment)
     assert again.code == 0, again
+    assert endpoints(again) == []
     assert (len(finished.server.received), len(desk.files), len(desk.jobs)) == before
 
 

@@ -42,6 +42,8 @@ def print_iterated(experiment: Experiment, limit: int | None, form: Format) -> N
     method, run_id = method_of(experiment, limit)
     rows, warnings = method.estimated()
     print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
+    for line in method.endpoints():
+        err.print(plain(line), soft_wrap=True)
     for warning in warnings:
         err.print(plain(f"warning: {warning}"))
 

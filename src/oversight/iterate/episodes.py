@@ -12,6 +12,7 @@ from oversight.engine.logbook import add_plan
 from oversight.engine.planned import RunSettings, find_pending, run_pending
 from oversight.experiment.bind import bind
 from oversight.experiment.dry_run import refuse_exits, refuse_failing
+from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.estimate import Estimate, estimate, times, total
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
@@ -68,6 +69,10 @@ class EpisodeRounds(Method):
                 rows.append(row._replace(arm=CEILING))
         warnings = [fault.told for plan in (train, held) for fault in plan.faults]
         return [*rows, total(rows, len(held.items) + len(train.items))], warnings
+
+    def endpoints(self) -> list[str]:
+        """Return the addresses of round 0; X is called where it was tuned afterwards."""
+        return endpoint_lines(arm for plan in self._first_plans() for arm in plan.arms)
 
     def plugins(self) -> dict[str, str]:
         """The versions of the protocols, by the arms of round 0."""

@@ -121,6 +121,10 @@ class Method(ABC):
         """What all rounds would take of other people's models, by default nothing; and warnings."""
         return [], []
 
+    def endpoints(self) -> list[str]:
+        """Return one line for each address that models are called at, by default none."""
+        return []
+
     @abstractmethod
     def plugins(self) -> dict[str, str]:
         """Which version of which protocol each arm runs."""

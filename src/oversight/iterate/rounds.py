@@ -86,11 +86,15 @@ def run_rounds(
     method.ready(settings)
     done = Rounds(run_id)
     with StoreWriter.open(settings.store) as writer:
-        method.agrees(writer.rounds(run_id))
+        stored = writer.rounds(run_id)
+        method.agrees(stored)
         begin(writer, experiment, run_id, method.plugins())
         folder = settings.store.absolute() / FOLDER / run_id
         work = Work(settings, run_id, folder, writer, {}, watch, say)
         whole = False
+        left = any(phase not in stored for phase in _phases(method.iterate.rounds))
+        for line in method.endpoints() if left and settings.replay is None else ():
+            say(line)
         with recorded(writer, run_id):
             try:
                 whole = _carry_out(method, work, done)
