@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from oversight.aio import run_sync
 from oversight.core.bounded_run import run_bounded
+from oversight.core.conduct import conduct
 from oversight.episode import Episode
 from oversight.models.base import ModelSettings
 from oversight.models.dry_run import DryRunModel
@@ -179,7 +180,7 @@ def seats_of(found: Found) -> list[SeatSeen] | str:
             assignment=asked[0] if asked else (0,),
             dry_run=True,
         )
-        run_sync(asyncio.wait_for(run_bounded(episode.usage, protocol.run(episode)), _PATIENCE_S))
+        run_sync(asyncio.wait_for(run_bounded(episode.usage, conduct(protocol, episode)), _PATIENCE_S))
         return list(_seen(episode))
     except (Exception, SystemExit) as error:
         return without_paths(redact(f"{type(error).__name__}: {error}"))
