@@ -66,10 +66,10 @@ def _as_seen(text: str) -> str:
 
 
 def _distinct(answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
-    seen = [(_as_seen(answer.text), answer.solution) for answer in answers]
-    if any(not text for text, _ in seen):
+    texts = [_as_seen(answer.text) for answer in answers]
+    if "" in texts:
         raise ValueError("one of the answers is blank")
-    if len(set(seen)) < len(seen):
+    if len(set(texts)) < len(texts) and len({(_as_seen(a.text), a.solution) for a in answers}) < len(texts):
         raise ValueError("two of the answers are the same, at least to the eye")
     return answers
 
@@ -97,13 +97,10 @@ class Question(BaseModel):
     worked: tuple[Worked, ...] = ()
 
     @model_validator(mode="after")
-    def _alone_in_its_cluster(self) -> Self:
+    def _whole(self) -> Self:
+        # One method, because each is a call for every question of a large table.
         if not self.cluster:
             object.__setattr__(self, "cluster", self.id)
-        return self
-
-    @model_validator(mode="after")
-    def _ends_in_answers(self) -> Self:
         for each in self.worked:
             if each.answer >= len(self.answers):
                 raise ValueError(f"a worked solution ends in answer {each.answer}, of {len(self.answers)}")
@@ -156,16 +153,14 @@ class Item(BaseModel):
     mistakes: tuple[int | None, ...] = ()
 
     @model_validator(mode="after")
-    def _gold_is_an_answer(self) -> Self:
+    def _about_the_question(self) -> Self:
         if self.gold >= len(self.question.answers):
             raise ValueError(f"gold is {self.gold}, but there are {len(self.question.answers)} answers")
-        return self
-
-    @model_validator(mode="after")
-    def _mistakes_are_steps(self) -> Self:
-        if self.mistakes and len(self.mistakes) != len(self.question.worked):
+        if not self.mistakes:
+            return self
+        if len(self.mistakes) != len(self.question.worked):
             raise ValueError(f"{len(self.mistakes)} mistakes for {len(self.question.worked)} worked solutions")
-        for mistake, worked in zip(self.mistakes, self.question.worked, strict=False):
+        for mistake, worked in zip(self.mistakes, self.question.worked, strict=True):
             if mistake is not None and not 0 <= mistake < len(worked.steps):
                 raise ValueError(f"the first mistake is step {mistake}, but there are {len(worked.steps)}")
         return self

@@ -61,7 +61,6 @@ def run(
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
     from oversight.cli.progress import say, watch
-    from oversight.cli.summary import ended, print_runs
     from oversight.engine.run import RunSettings, run_experiment
     from oversight.store import open_store
 
@@ -69,6 +68,8 @@ def run(
     result = run_experiment(
         experiment, settings, overrides=overrides or (), limit=limit, repeats=repeat, seed=seed, watch=watch, say=say
     )
+    from oversight.cli.summary import ended, print_runs  # which imports SciPy, seconds that the episodes need not wait
+
     print_runs(open_store(store), [result.run_id])
     driven = result.driven
     done = driven.judged + len(driven.failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,15 +36,28 @@ def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
     """Store what a run asks for; its arms are counted from ``first_arm``."""
     writer.plan(
         plan.run_id,
-        ((first_arm + planned.arm, _plan_row(planned)) for planned in plan.episodes),
+        ((first_arm + place, row) for place, row in _plan_rows(plan.episodes)),
         plan.items.values(),
         plan.restricted,
         [arm_row(first_arm + place, arm) for place, arm in enumerate(plan.arms)],
     )
 
 
+def _plan_rows(episodes: Iterable[PlannedEpisode]) -> Iterator[tuple[int, PlanRow]]:
+    """Yield what the store keeps of each episode, and the place of its arm, without unpacking a question."""
+    shared: dict[int, PlanRow] = {}  # by seating: most of a row is the same for hundreds of thousands of episodes
+    for planned in episodes:
+        if (row := shared.get(id(planned.seating))) is None:
+            row = shared[id(planned.seating)] = _plan_row(planned)
+        yield (
+            planned.arm,
+            row._replace(
+                episode_id=planned.episode_id, question_key=planned.question.key, assignment=planned.assignment
+            ),
+        )
+
+
 def _plan_row(planned: PlannedEpisode) -> PlanRow:
-    """Return what the store keeps of an episode, without unpacking its question as ``spec`` does."""
     seating, arm = planned.seating, planned.seating.arm
     return PlanRow(
         episode_id=planned.episode_id,

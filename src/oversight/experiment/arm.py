@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache
+from itertools import chain
+from typing import Any, TypeAlias
 
 from oversight.core.assignments import assignments_of
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.plugin_shape import make_plugin
 from oversight.digest import canonical, digest, digest_of, draw
 from oversight.experiment.dry_run import DryRun
-from oversight.experiment.questions import PlannedQuestion
+from oversight.experiment.questions import AskedQuestions, PlannedQuestion
 from oversight.models.binding import Binding
 from oversight.protocol import Assignment, Protocol
 from oversight.record import EpisodeSpec
@@ -20,6 +21,9 @@ from oversight.registry import Plugin
 from oversight.templates import Templates
 
 __all__ = ["Arm", "PlannedEpisode", "ProtocolBinding", "Seating", "episodes_of"]
+
+Turns: TypeAlias = "tuple[tuple[str, tuple[int, ...]], ...]"
+"""For each role that several models are bound to, the order in which its seats take them."""
 
 
 class ProtocolBinding:
@@ -100,12 +104,18 @@ class Seating:
             (f'{{"cast":{cast},"draws":', f',"protocol":{protocol},"question":'),
         )
 
-    def episode_id(self, question: PlannedQuestion, order: Sequence[int], assignment: Assignment) -> str:
+    def episode_id(self, question: PlannedQuestion, order: tuple[int, ...], assignment: Assignment) -> str:
         """Return the digest of everything that determines an episode."""
         before, after = self.identity
-        draws = canonical([self.seed, self.repeat, order, assignment])
+        draws = _drawn(self.seed, self.repeat, order, assignment)
         # The JSON of one object with its keys in order: most of it is the same for hundreds of thousands of episodes.
         return digest_of(f'{before}{draws}{after}"{question.key}"}}')
+
+
+@lru_cache(maxsize=4096)
+def _drawn(seed: int, repeat: int, order: tuple[int, ...], assignment: Assignment) -> str:
+    """Return what an episode's id says of its draws, which most share with many others."""
+    return canonical([seed, repeat, order, assignment])
 
 
 class PlannedEpisode:
@@ -171,52 +181,53 @@ class PlannedEpisode:
 
 
 def episodes_of(
-    arm: Arm,
-    place: int,
-    cast: Mapping[str, Sequence[Binding]],
-    questions: Iterable[PlannedQuestion],
-    seed: int,
-    repeat: int,
-) -> Iterator[PlannedEpisode]:
-    """The episodes of the plan's arm at ``place``, one per question and assignment of sides.
+    arm: Arm, place: int, cast: Mapping[str, Sequence[Binding]], asked: AskedQuestions, seed: int, repeats: int
+) -> list[PlannedEpisode]:
+    """The episodes of the plan's arm at ``place``: for each repeat, one per question and assignment of sides.
 
     ``cast`` is the arm's at this seed.
     """
-    assignments = _assigning(arm, seed, repeat)
-    seatings: dict[tuple[tuple[int, ...], ...], Seating] = {}
-    orders: dict[tuple[int, ...], tuple[int, ...]] = {}
+    protocols = [arm.protocol.create() for _ in range(repeats)]
+    several = [(role, len(bound)) for role, bound in cast.items() if len(bound) > 1]
+    seatings: dict[tuple[int, Turns], Seating] = {}
     sides: dict[Assignment, Assignment] = {}
-    for question in questions:
-        places = list(range(question.answers))
-        order = tuple(draw(seed, repeat, question.id, "answer order").sample(places, len(places)))
-        order = orders.setdefault(order, order)
-        turns = tuple(_turns(len(bound), seed, repeat, question.id, role) for role, bound in cast.items())
-        if (seating := seatings.get(turns)) is None:
-            seated = {role: [bound[at] for at in turn] for (role, bound), turn in zip(cast.items(), turns, strict=True)}
-            seating = seatings[turns] = Seating.of(arm, seated, seed, repeat)
-        for assignment in assignments(question, order):
-            episode_id = seating.episode_id(question, order, assignment)
-            yield PlannedEpisode(place, seating, question, order, sides.setdefault(assignment, assignment), episode_id)
+    found: list[list[PlannedEpisode]] = [[] for _ in range(repeats)]
+    orders = zip(*(asked.orders(seed, repeat) for repeat in range(repeats)), strict=True)
+    # All repeats of a question at once, because one that its protocol is asked about is unpacked for that.
+    for question, presented in zip(asked.questions, orders, strict=True):
+        for repeat, assignments in enumerate(_assigned(arm, protocols, question, presented, seed)):
+            turns = tuple([(role, _turns(count, seed, repeat, question.id, role)) for role, count in several])
+            if (seating := seatings.get((repeat, turns))) is None:
+                seating = seatings[repeat, turns] = Seating.of(arm, _seated(cast, turns), seed, repeat)
+            order = presented[repeat]
+            for assignment in assignments:
+                episode_id = seating.episode_id(question, order, assignment)
+                kept = sides.setdefault(assignment, assignment)
+                found[repeat].append(PlannedEpisode(place, seating, question, order, kept, episode_id))
+    return list(chain.from_iterable(found))
 
 
-def _assigning(arm: Arm, seed: int, repeat: int) -> Callable[[PlannedQuestion, Sequence[int]], list[Assignment]]:
-    """Return what lists the assignments of a question: those the protocol asks for, or each answer argued once."""
-    protocol = arm.protocol.create()
-    asked_for = type(protocol).assignments is not Protocol.assignments
-
-    def assigned(question: PlannedQuestion, order: Sequence[int]) -> list[Assignment]:
-        if asked_for:
-            presented = question.item.question.presented(order)
-            asked = assignments_of(protocol, presented, draw(seed, repeat, question.id, "seat to answer"))
-            if asked is not None:
-                return asked
-        return [(place,) for place in range(question.answers)] if arm.dry_run.reads_assigned else [()]
-
-    return assigned
+def _assigned(
+    arm: Arm, protocols: Sequence[Protocol], question: PlannedQuestion, orders: Sequence[tuple[int, ...]], seed: int
+) -> Iterator[Sequence[Assignment]]:
+    """List a question's assignments in each repeat: those the protocol asks for, or each answer argued once."""
+    usual = [(place,) for place in range(question.answers)] if arm.dry_run.reads_assigned else [()]
+    if type(protocols[0]).assignments is Protocol.assignments:
+        for _ in protocols:
+            yield usual
+        return
+    whole = question.item.question
+    presented = {order: whole.presented(order) for order in set(orders)}
+    for repeat, (protocol, order) in enumerate(zip(protocols, orders, strict=True)):
+        asked = assignments_of(protocol, presented[order], draw(seed, repeat, question.id, "seat to answer"))
+        yield usual if asked is None else asked
 
 
 def _turns(count: int, seed: int, repeat: int, question: str, role: str) -> tuple[int, ...]:
     """In which order the seats of one role take the models bound to it."""
-    if count == 1:
-        return (0,)
     return tuple(draw(seed, repeat, question, "model to seat", role).sample(range(count), count))
+
+
+def _seated(cast: Mapping[str, Sequence[Binding]], turns: Turns) -> dict[str, Sequence[Binding]]:
+    """Return the models of each role in the order in which its seats take them."""
+    return {**cast, **{role: [cast[role][at] for at in turn] for role, turn in turns}}

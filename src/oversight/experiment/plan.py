@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +14,14 @@ from oversight.experiment.dry_run import Fault
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
 from oversight.experiment.identity import design
-from oversight.experiment.questions import PlannedQuestion, PlannedQuestions
+from oversight.experiment.questions import AskedQuestions, PlannedQuestion, PlannedQuestions
 from oversight.experiment.source import KeyPath
 from oversight.experiment.task_reader import TaskReader
 from oversight.models.binding import Binding
 from oversight.protocol import Protocol
 from oversight.question import Item
 from oversight.registry import find_plugin, nearest
+from oversight.util.collection import rare_collection
 
 __all__ = ["Plan", "PlannedEpisode", "build_plan"]
 
@@ -64,12 +64,14 @@ def build_plan(experiment: Experiment, limit: int | None = None) -> Plan:
     if limit is not None and limit < 1:
         raise UsageError(f"limit is a number of questions, 1 or more, not {limit}")
     plan = Plan(baseline=experiment.file.report.baseline)
-    with DryRunProcess() as trying:
+    with rare_collection(), DryRunProcess() as trying:
         planner = _Planner(experiment, plan, limit, trying)
         for variant in experiment.variants():
             planner.check_models(variant.file)
             for place, entry in enumerate(variant.entries):
                 planner.add(variant, place, entry)
+    plan.episodes = planner.episodes
+    plan.items = PlannedQuestions(episode.question for episode in plan.episodes)
     plan.run_id = (
         f"{experiment.file.name}-{design(experiment, [arm.protocol.version for arm in plan.arms], planner.contents)}"
     )
@@ -100,13 +102,18 @@ class _Planner:
         self._tasks = TaskReader(experiment.source, limit, trying)
         self._trying = trying
         self._arms: dict[str, int] = {}
-        self._known: dict[str, int] = {}
+        self._episodes: dict[str, PlannedEpisode] = {}
         self._asked = 0
 
     @property
     def contents(self) -> list[str]:
         """A digest of each task's questions, before any limit."""
         return self._tasks.contents
+
+    @property
+    def episodes(self) -> list[PlannedEpisode]:
+        """All episodes so far: one that is asked for twice stands where it was first."""
+        return list(self._episodes.values())
 
     def check_models(self, file: ExperimentFile) -> None:
         """See that every model of the file can be used, those of roles that no arm has included."""
@@ -136,26 +143,18 @@ class _Planner:
         for binding in (each for bound in cast.values() for each in bound):
             known_model = self._plan.models.get(binding.key, binding)
             self._plan.models[binding.key] = known_model.held_to(binding)
-        at = self._arm(variant, where, entry, protocol, cast, task.task, task.asked)
+        at = self._arm(variant, where, entry, protocol, cast, task.task, task.asked.questions)
         arm = self._plan.arms[at]
         with self._source.located(where):
-            each = sum(1 for _ in episodes_of(arm, at, cast, task.asked[:1], 0, 0))
-        self._count(file.repeats, len(task.asked), each)
-        for repeat in range(file.repeats):
-            for episode in self._located(where, episodes_of(arm, at, cast, task.asked, file.seed, repeat)):
-                known = self._known.get(episode.episode_id)
-                if known is None:
-                    self._known[episode.episode_id] = at
-                    self._plan.episodes.append(episode)
-                    self._plan.items.add(episode.question)
-                elif known != at:
-                    other = self._plan.arms[known].label
-                    raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
-
-    def _located(self, where: KeyPath, episodes: Iterable[PlannedEpisode]) -> Iterator[PlannedEpisode]:
-        """List episodes; what their protocol does wrong meanwhile is said with its place in the file."""
+            each = len(episodes_of(arm, at, cast, AskedQuestions(task.asked.questions[:1]), 0, 1))
+        self._count(file.repeats, len(task.asked.questions), each)
         with self._source.located(where):
-            yield from episodes
+            episodes = episodes_of(arm, at, cast, task.asked, file.seed, file.repeats)
+        for episode in episodes:
+            first = self._episodes.setdefault(episode.episode_id, episode)
+            if first.arm != at:
+                other = self._plan.arms[first.arm].label
+                raise self._source.problem(where, f"asks for episodes that '{other}' asks for already")
 
     def _protocol(self, entry: ProtocolEntry, where: KeyPath) -> ProtocolBinding:
         with self._source.located(where):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping
 
-from oversight.digest import canonical, digest_of
+from oversight.digest import canonical, digest_of, draw
 from oversight.question import Answer, Item, Question, Worked
 
-__all__ = ["PlannedQuestion", "PlannedQuestions"]
+__all__ = ["AskedQuestions", "PlannedQuestion", "PlannedQuestions"]
 
 
 class PlannedQuestion:
@@ -37,14 +38,13 @@ class PlannedQuestion:
         if not _is_plain(item):
             self.key = item.key
             return
-        content = item.content()
-        text = canonical(content)
-        self.key = digest_of(text)
-        if question.material is not None:
+        before, after = _encoded(item)
+        if question.material is None:
+            self.key = digest_of(before + after)
+        else:
             self._material = texts.setdefault(question.material, question.material)
-            del content["question"]["material"]
-            text = canonical(content)
-        self._packed = text.encode()
+            self.key = digest_of(f'{before}"material":{canonical(question.material)},{after}')
+        self._packed = (before + after).encode()
 
     @property
     def item(self) -> Item:
@@ -67,20 +67,39 @@ def _is_plain(item: Item) -> bool:
     return (
         type(item) is Item
         and type(question) is Question
-        and all(type(answer) is Answer for answer in question.answers)
-        and all(type(solution) is Worked for solution in question.worked)
+        and {Answer}.issuperset(map(type, question.answers))
+        and {Worked}.issuperset(map(type, question.worked))
     )
+
+
+def _encoded(item: Item) -> tuple[str, str]:
+    """Return what stands before and after the material in the canonical JSON of a plain item's content.
+
+    It is put together here because to dump and to encode an item takes ten times as long.
+    """
+    question = item.question
+    mistakes = f'"mistakes":{canonical(item.mistakes)},' if item.mistakes else ""
+    cluster = f'"cluster":{canonical(question.cluster)},' if question.cluster else ""
+    answers = ",".join([_encoded_answer(answer) for answer in question.answers])
+    name = f'"id":{canonical(question.id)},'
+    before = f'{{"gold":{item.gold},{mistakes}"question":{{"answers":[{answers}],{cluster}{name}'
+    worked = ""
+    if question.worked:
+        worked = f',"worked":{canonical([{"answer": each.answer, "steps": each.steps} for each in question.worked])}'
+    return before, f'"prompt":{canonical(question.prompt)}{worked}}}}}'
+
+
+def _encoded_answer(answer: Answer) -> str:
+    solution = "" if answer.solution is None else f'"solution":{canonical(answer.solution)},'
+    return f'{{{solution}"text":{canonical(answer.text)}}}'
 
 
 class PlannedQuestions(Mapping[str, tuple[str, Item]]):
     """The questions of a plan: task and item by the item's key."""
 
-    def __init__(self) -> None:
-        self._by_key: dict[str, PlannedQuestion] = {}
-
-    def add(self, question: PlannedQuestion) -> None:
-        """Add a question; of two with one key the later stays."""
-        self._by_key[question.key] = question
+    def __init__(self, questions: Iterable[PlannedQuestion] = ()) -> None:
+        """Take questions in; of two with one key the later stays."""
+        self._by_key = {question.key: question for question in questions}
 
     def packed(self, key: str) -> PlannedQuestion:
         """Return what planning knows of a question."""
@@ -95,3 +114,28 @@ class PlannedQuestions(Mapping[str, tuple[str, Item]]):
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+
+class AskedQuestions:
+    """The questions of a task that a plan asks, each in every repeat.
+
+    Attributes:
+        questions: they, in order.
+    """
+
+    def __init__(self, questions: list[PlannedQuestion]) -> None:
+        self.questions = questions
+        self._orders: dict[tuple[int, int], list[tuple[int, ...]]] = {}
+        self._known: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def orders(self, seed: int, repeat: int) -> list[tuple[int, ...]]:
+        """Return for each question the order in which it presents its answers: arms of one seed share it."""
+        if (seed, repeat) not in self._orders:
+            generator = random.Random()
+            found = self._orders[seed, repeat] = []
+            for question in self.questions:
+                places = range(question.answers)
+                draw(seed, repeat, question.id, "answer order", again=generator)
+                order = tuple(generator.sample(places, len(places)))
+                found.append(self._known.setdefault(order, order))
+        return self._orders[seed, repeat]

@@ -8,7 +8,7 @@ from oversight.core.plugin_shape import make_plugin
 from oversight.digest import digest, draw
 from oversight.errors import UsageError
 from oversight.experiment.dry_run_process import DryRunProcess
-from oversight.experiment.questions import PlannedQuestion
+from oversight.experiment.questions import AskedQuestions, PlannedQuestion
 from oversight.experiment.source import KeyPath, Source
 from oversight.registry import find_plugin
 from oversight.tasks.base import Task
@@ -27,7 +27,7 @@ class TaskQuestions(NamedTuple):
     """
 
     task: str
-    asked: list[PlannedQuestion]
+    asked: AskedQuestions
     contents: str
     restricted: bool
 
@@ -74,7 +74,7 @@ class TaskReader:
             contents = digest([question.key for question in asked])
             for size in (limit, self._limit):
                 asked = _sampled(asked, size, seed)
-            self._read[key] = TaskQuestions(task.name, asked, contents, task.restricted)
+            self._read[key] = TaskQuestions(task.name, AskedQuestions(asked), contents, task.restricted)
         return self._read[key]
 
     def _unique(self, task: Task, seed: int, where: KeyPath) -> list[PlannedQuestion]:

@@ -28,7 +28,7 @@ __all__ = [
     "attempt_rows",
     "event_row",
     "judgement_row",
-    "plan_row",
+    "plan_rows",
     "question_row",
     "run_row",
     "stored_schemas",
@@ -130,15 +130,21 @@ def event_row(run_id: str, at: datetime, event: RunEvent, detail: Mapping[str, o
     }
 
 
-def plan_row(run_id: str, arm_no: int, asked: EpisodeSpec | PlanRow) -> Row:
-    """The row of ``plan``."""
-    return {
-        "run_id": run_id,
-        "arm_no": arm_no,
-        **{name: getattr(asked, name) for name in _PLAN_COLUMNS},
-        "options": as_json(asked.options),
-        "sides": len(asked.assignment),
-    }
+def plan_rows(run_id: str, planned: Sequence[tuple[int, EpisodeSpec | PlanRow]]) -> list[Row]:
+    """The rows of ``plan`` for some episodes, with the places of their arms; an episode that comes twice has one."""
+    written: dict[int, str] = {}  # the episodes of an arm share their options
+    rows: dict[str, Row] = {}
+    for arm_no, asked in planned:
+        if (options := written.get(id(asked.options))) is None:
+            options = written[id(asked.options)] = as_json(asked.options)
+        rows[asked.episode_id] = {
+            "run_id": run_id,
+            "arm_no": arm_no,
+            **{name: getattr(asked, name) for name in _PLAN_COLUMNS},
+            "options": options,
+            "sides": len(asked.assignment),
+        }
+    return list(rows.values())
 
 
 _PLAN_COLUMNS = ("episode_id", "arm", "task", "protocol", "judge", "strong", "question_key", "repeat", "seed")

@@ -36,7 +36,7 @@ from oversight.store.rows import (
     attempt_rows,
     event_row,
     judgement_row,
-    plan_row,
+    plan_rows,
     question_row,
     run_row,
     stored_schemas,
@@ -164,8 +164,7 @@ class StoreWriter:
                 questions = {item.key: question_row(task, item, task in restricted) for task, item in some}
                 self._insert_new(con, "questions", list(questions.values()))
             for those in _parts(planned):
-                episodes = {asked.episode_id: plan_row(run_id, arm_no, asked) for arm_no, asked in those}
-                self._insert_new(con, "plan", list(episodes.values()))
+                self._insert_new(con, "plan", plan_rows(run_id, those))
             self._insert_new(con, "arms", [arm_row(run_id, arm) for arm in arms])
 
     def write(self, run_id: str, batch: Sequence[tuple[EpisodeSpec, EpisodeOutcome]]) -> int:

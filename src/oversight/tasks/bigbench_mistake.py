@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, Field
@@ -119,7 +118,7 @@ class BigBenchMistake(FileTask):
             download = Download(url, f"bigbench_mistake/{subset}.jsonl", _CHECKSUMS[subset])
             for row in half_of(read_jsonl(locate(path, download)), self.options.half):
                 content = row.content
-                yield row if isinstance(content, ValueError) else replace(row, content={**content, "subset": subset})
+                yield row if isinstance(content, ValueError) else row._replace(content={**content, "subset": subset})
 
     def items(self, seed: int) -> Iterator[Item]:
         """Yield the questions, and say how many traces have too many steps to ask about."""

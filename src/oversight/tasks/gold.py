@@ -78,4 +78,6 @@ def _lettered(text: str, count: int) -> set[int]:
 
 
 def _texts(text: str, answers: Sequence[str]) -> set[int]:
+    if text not in answers:  # as most numbers are not: looking first takes a third of the time
+        return set()
     return {place for place, answer in enumerate(answers) if answer == text}

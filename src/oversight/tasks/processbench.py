@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -73,7 +72,7 @@ class ProcessBench(FileTask):
         for subset, file in self._files():
             for row in _read(file):
                 content = row.content
-                yield row if isinstance(content, ValueError) else replace(row, content={**content, "subset": subset})
+                yield row if isinstance(content, ValueError) else row._replace(content={**content, "subset": subset})
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         path = self.options.path

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,8 +35,7 @@ Record = TypeVar("Record", bound=BaseModel)
 _LONGEST_CELL = 1 << 30
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One record of a file.
 
     Attributes:
@@ -94,33 +92,42 @@ def text_of(value: object, field: str) -> str:
     Raises:
         ValueError: it is blank, missing, or neither text, number nor boolean.
     """
-    match value:
-        case str():
-            text = value
-        case bool():
-            text = "true" if value else "false"
-        case int() | float():
-            text = str(value)
-        case None:
-            text = ""
-        case _:
-            raise ValueError(f"field '{field}' holds a {type(value).__name__} where a text belongs")
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
+    elif isinstance(value, int | float):
+        text = str(value)
+    elif value is None:
+        text = ""
+    else:
+        raise ValueError(f"field '{field}' holds a {type(value).__name__} where a text belongs")
     if not text.strip():
         raise ValueError(f"field '{field}' is blank")
     return text
 
 
-@contextmanager
-def row_problems(row: Row) -> Iterator[None]:
+def row_problems(row: Row) -> AbstractContextManager[None]:
     """Turn a ``ValueError`` about a row into the one line for the user.
 
     Raises:
         UsageError: the body raised ``ValueError`` (pydantic's errors are ones).
     """
-    try:
-        yield
-    except ValueError as error:
-        raise UsageError(f"{row.where}: {explain(error)}") from None
+    return _RowProblems(row)
+
+
+class _RowProblems(AbstractContextManager[None]):
+    """A class, because `contextmanager` takes three times as long and a table has many rows."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValueError):
+            raise UsageError(f"{self._row.where}: {explain(error)}") from None
 
 
 @contextmanager
@@ -147,10 +154,11 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def read_jsonl(path: Path) -> Iterator[Row]:
     """Read one JSON object a line; blank lines are left out."""
+    name = str(path)
     with _file_problems(path), path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield Row(f"{path}:{number}", number, _object_in(line))
+            if not line.isspace():
+                yield Row(f"{name}:{number}", number, _object_in(line))
 
 
 def read_json(path: Path) -> Iterator[Row]:

@@ -115,33 +115,38 @@ class Table(FileTask):
         if material is not None and not isinstance(material, str):
             raise ValueError(f"field '{names.material}' is not text")
         name, cluster = self._optional(fields, "id"), self._optional(fields, "cluster")
-        question = Question(
-            id=f"row-{row.number}" if name is None else text_of(name, names.id),
-            prompt=_column(fields, names.prompt),
-            answers=answers,
-            material=material,
-            cluster="" if cluster is None else text_of(cluster, names.cluster),
-        )
-        yield Item(question=question, gold=self._gold(fields, answers))
+        asked = {
+            "id": f"row-{row.number}" if name is None else text_of(name, names.id),
+            "prompt": _column(fields, names.prompt),
+            "answers": answers,
+            "material": material,
+            "cluster": "" if cluster is None else text_of(cluster, names.cluster),
+        }
+        question = Question(**asked)
+        yield Item(question=question, gold=self._gold(fields, question.answers))
 
-    def _answers(self, fields: Mapping[str, Any]) -> tuple[Answer, ...]:
-        names = self.options
+    def _answers(self, fields: Mapping[str, Any]) -> list[Answer | dict[str, Any]]:
+        """List the answers, those that are only texts as what `Question` makes them of itself."""
+        names, renamed = self.options, self.options.rename
         texts = names.choices or _list(fields, names.answers, "a list of answers")
         if names.solutions is None:
-            return tuple(self._answer(raw) for raw in texts)
+            return [
+                self._answer(raw) if isinstance(raw, dict) or renamed else {"text": text_of(raw, "answers")}
+                for raw in texts
+            ]
         solutions = _list(fields, names.solutions, "a list of solutions")
         if len(solutions) != len(texts):
             raise ValueError(f"there are {len(solutions)} solutions to {len(texts)} answers")
-        return tuple(
+        return [
             self._answer({"text": text, "solution": solution}) for text, solution in zip(texts, solutions, strict=True)
-        )
+        ]
 
     def _answer(self, raw: Any) -> Answer:
         fields = raw if isinstance(raw, dict) else {"text": raw}
         if "text" in fields:
             text = text_of(fields["text"], "answers")
             fields = {**fields, "text": self.options.rename.get(text, text)}
-        return Answer.model_validate(fields)
+        return Answer(**fields)
 
     def _gold(self, fields: Mapping[str, Any], answers: tuple[Answer, ...]) -> int:
         names = self.options
@@ -154,7 +159,7 @@ class Table(FileTask):
     def _optional(self, fields: Mapping[str, Any], option: str) -> Any:
         """A value that rows may lack, or None; a column that the user named must be there."""
         name = getattr(self.options, option)
-        if option not in self.options.model_fields_set and name not in fields:
+        if name not in fields and option not in self.options.model_fields_set:
             return None
         value = _column(fields, name)
         return None if value == "" else value
@@ -167,9 +172,10 @@ def _check_agreement(item: Item, row: Row, told: dict[bytes, tuple[int, int]]) -
     only, because there may be hundreds of thousands.
     """
     question = item.question
-    answers = sorted(answer.text for answer in question.answers)
+    texts = [answer.text for answer in question.answers]
+    answers = sorted(texts)
     asked = hashlib.blake2b(repr((question.prompt, answers, question.material)).encode(), digest_size=16).digest()
-    right = answers.index(question.answers[item.gold].text)
+    right = answers.index(texts[item.gold])
     number, other = told.setdefault(asked, (row.number, right))
     if other != right:
         raise ValueError(
