@@ -146,6 +146,7 @@ def test_nor_is_it_in_what_rays_workers_leave(folder: Path) -> None:
     assert leaks(folder, KEY) == []
 
 
+@pytest.mark.long
 def test_texts_that_only_resemble_a_short_value_stay_as_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "mill")
     monkeypatch.setenv("OTHER_PASSWORD", "the")  # too short, and no model names it

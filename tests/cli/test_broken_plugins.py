@@ -70,6 +70,7 @@ def test_other_lists_are_whole_too(site: Path) -> None:
         assert "raising_here: cannot be imported: ValueError: one two" in ran.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "said"),
     [

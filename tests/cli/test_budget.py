@@ -58,6 +58,7 @@ def spent(folder: Path) -> tuple[int, float | None]:
     return row["n_judged"], row["cost_usd"]
 
 
+@pytest.mark.long
 def test_a_reached_budget_exits_with_3_and_a_higher_one_goes_on(folder: Path) -> None:
     first = run(folder, "--max-cost", 3 * COST, "--concurrency", 1)
     assert first.code == 3
@@ -83,11 +84,13 @@ def test_a_budget_that_is_just_enough_is_not_reached(folder: Path) -> None:
     assert run(folder, "--max-cost", IMAGES * COST).code == 0
 
 
+@pytest.mark.long
 def test_a_budget_that_is_just_enough_is_not_reached_at_the_usual_concurrency_either(folder: Path) -> None:
     assert run(folder, "--max-cost", IMAGES * COST).code == 0
     assert spent(folder) == (IMAGES, IMAGES * COST)
 
 
+@pytest.mark.long
 def test_a_budget_holds_at_the_usual_concurrency(folder: Path) -> None:
     assert run(folder, "--max-cost", 2 * COST, "--set", "task.images=60").code == 3
     judged, cost = spent(folder)
@@ -95,11 +98,13 @@ def test_a_budget_holds_at_the_usual_concurrency(folder: Path) -> None:
     assert judged <= 10, cost
 
 
+@pytest.mark.long
 def test_a_budget_on_an_unknown_price_is_not_silently_ignored(folder: Path) -> None:
     ran = run(folder, "--max-cost", COST, "--set", "models.judge=./model.py:Unpriced")
     assert ran.code in (2, 3) or "max-cost" in ran.err, ran.err
 
 
+@pytest.mark.long
 def test_plan_does_not_know_an_unknown_price_and_report_says_unknown(folder: Path) -> None:
     setting = ("--set", "models.judge=./model.py:Unpriced")
     assert here("plan", folder / "e.yaml", *setting, "--format", "json").rows[-1]["cost_usd"] is None

@@ -151,6 +151,7 @@ def arm_of(row: dict[str, Any], done: Done) -> str:
 # --- what is printed
 
 
+@pytest.mark.long
 def test_the_run_and_the_report_print_what_overseers_did(done: Done) -> None:
     assert done.ran.code == 1
     for printed in (done.ran.out, here("report", "--store", done.directory).out):
@@ -173,6 +174,7 @@ def test_the_tables_fit_a_terminal_of_120_columns(done: Done) -> None:
     assert all(len(line.rstrip()) <= 120 for line in ruled)
 
 
+@pytest.mark.long
 def test_a_report_without_checked_solutions_says_nothing_of_them(done: Done, tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text(
         "name: none\ntask: {name: digits, images: 1}\nmodels: {judge: embedded/pixel-judge}\nprotocols: [direct]\n"
@@ -188,6 +190,7 @@ def test_a_report_without_checked_solutions_says_nothing_of_them(done: Done, tmp
     assert len(here("export", run, "--format", "episodes", "--store", tmp_path / "store").out.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_only_tables_with_something_in_them_are_printed(done: Done, tmp_path: Path) -> None:
     (tmp_path / "plugins.py").write_text(PLUGINS)
     head, _, arms = EXPERIMENT.partition("protocols:\n")
@@ -200,6 +203,7 @@ def test_only_tables_with_something_in_them_are_printed(done: Done, tmp_path: Pa
     assert "Step labels" not in ran.out
 
 
+@pytest.mark.long
 def test_a_number_that_json_lacks_becomes_null(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(
         "from oversight import Annotation, Protocol\n\n\n"
@@ -257,6 +261,7 @@ def test_episodes_hold_everything_that_the_store_does(done: Done) -> None:
         assert (row["verdict"] is None) == (row["status"] == "failed")
 
 
+@pytest.mark.long
 def test_pages_of_transcripts_are_what_the_store_gives_one_by_one(done: Done) -> None:
     ids = done.store.sql("SELECT episode_id FROM episodes ORDER BY episode_id DESC")["episode_id"].tolist()
     expected = [done.store.transcript(episode) for episode in ids]
@@ -264,6 +269,7 @@ def test_pages_of_transcripts_are_what_the_store_gives_one_by_one(done: Done) ->
         assert list(transcripts(done.store, [(episode, 0) for episode in ids], page)) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["episodes", "sft", "preferences", "prm800k", "trl-steps"])
 def test_an_export_is_the_same_however_little_is_read_at_a_time(
     done: Done, form: str, monkeypatch: pytest.MonkeyPatch
@@ -275,6 +281,7 @@ def test_an_export_is_the_same_however_little_is_read_at_a_time(
     assert done.export(form) == at_once
 
 
+@pytest.mark.long
 def test_transcripts_of_several_runs_are_read_together(done: Done, tmp_path: Path) -> None:
     for seed in (1, 2):
         (tmp_path / "e.yaml").write_text(
@@ -290,6 +297,7 @@ def test_transcripts_of_several_runs_are_read_together(done: Done, tmp_path: Pat
     assert len({transcript.run_id for transcript in read}) == 2
 
 
+@pytest.mark.long
 def test_beliefs_of_seats_are_exported_too(tmp_path: Path) -> None:
     (tmp_path / "e.yaml").write_text(
         "name: held\ntask: {name: digits, images: 1}\n"
@@ -398,6 +406,7 @@ def test_prm800k_labels_of_given_solutions(done: Done) -> None:
     assert [step.chosen_completion for step in everything.label.steps] == [0, 0]
 
 
+@pytest.mark.long
 def test_prm800k_labels_of_written_and_unreadable_steps(done: Done) -> None:
     written = prm800k(done, "written")
     assert len(written) == 4
@@ -452,6 +461,7 @@ def test_nothing_exported_can_steer_a_terminal(done: Done, form: str) -> None:
     assert "\\u001b[31m" in out
 
 
+@pytest.mark.long
 def test_a_file_is_written_whole_and_never_overwritten_unasked(done: Done, tmp_path: Path) -> None:
     target = tmp_path / "out.jsonl"
     ran = done.export("prm800k", "--output", target)
@@ -469,6 +479,7 @@ def test_a_file_is_written_whole_and_never_overwritten_unasked(done: Done, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "out.jsonl"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
 def test_an_export_that_fails_halfway_leaves_no_file_and_an_older_one_alone(
     done: Done, tmp_path: Path, name: str
@@ -491,6 +502,7 @@ def test_unknown_formats_and_runs_are_named(done: Done) -> None:
     assert "no store" in here("export", "r", "--format", "episodes", "--store", done.directory / "no").complaint()
 
 
+@pytest.mark.long
 def test_a_reader_that_has_enough_is_no_error(done: Done) -> None:
     script = "import sys; from oversight.cli import main; sys.argv[0] = 'oversight'; main()"
     process = subprocess.Popen(

@@ -134,6 +134,7 @@ def test_a_chat_is_what_the_seat_was_sent_and_what_it_said(debates: Made) -> Non
     assert all(any(each == whole[: len(each)] for whole in chats) for each in sent)
 
 
+@pytest.mark.long
 def test_chats_pass_the_rules_of_openai(debates: Made, tmp_path: Path) -> None:
     target = tmp_path / "sft.jsonl"
     ran = here("export", debates.run, "--format", "sft", "--store", debates.folder / "store", "--output", target)
@@ -142,6 +143,7 @@ def test_chats_pass_the_rules_of_openai(debates: Made, tmp_path: Path) -> None:
     assert problems(target) == []
 
 
+@pytest.mark.long
 def test_every_seat_has_a_chat_unless_a_role_is_named(debates: Made) -> None:
     everybody, strong, judge = (
         debates.export("sft", *more) for more in ((), ("--role", "strong"), ("--role", "judge"))
@@ -151,6 +153,7 @@ def test_every_seat_has_a_chat_unless_a_role_is_named(debates: Made) -> None:
     assert all("abstain" in chat(row)[-1][1] for row in judge)
 
 
+@pytest.mark.long
 def test_who_won_is_whom_the_judge_preferred(debates: Made) -> None:
     won = debates.export("sft", "--won")
     # The judge holds A for certain: both assignments of a consultancy, and one debater of each debate.
@@ -161,6 +164,7 @@ def test_who_won_is_whom_the_judge_preferred(debates: Made) -> None:
     assert len(won) == debated + consulted // 2
 
 
+@pytest.mark.long
 def test_a_belief_counted_in_several_replies_is_one_reply(tmp_path: Path) -> None:
     made = make(tmp_path, f"direct: {{}}, models: {{judge: {SAMPLED}}}")
     assert {chat(row)[-1] for row in made.export("sft")} == {("assistant", "B")}
@@ -189,6 +193,7 @@ def one_says(text: str, side: int, p: float, **more: Any) -> dict[str, Any]:
     return {"id": text, "sides": sides, "messages": [said], "verdict": verdict, **more}
 
 
+@pytest.mark.long
 def test_imported_seats_without_a_brief_have_neither_chats_nor_pairs(tmp_path: Path) -> None:
     store, run = imported(tmp_path, one_says("Ann.", 0, 0.9), one_says("Ben.", 1, 0.8))
     ran = here("export", run, "--format", "sft", "--store", store)
@@ -213,6 +218,7 @@ def pair(row: dict[str, Any]) -> tuple[str, str]:
     return chosen["content"].split()[1], rejected["content"].split()[1]
 
 
+@pytest.mark.long
 def test_of_several_versions_the_best_for_the_own_side_is_chosen_and_the_worst_rejected(tmp_path: Path) -> None:
     """A published study took the worst wherever sides were swapped."""
     made = make(tmp_path, f"consultancy: {{rounds: 2}}, models: {{strong: {BEST}}}")
@@ -226,6 +232,7 @@ def test_of_several_versions_the_best_for_the_own_side_is_chosen_and_the_worst_r
     assert all([[m["role"], m["content"]] for m in row["prompt"]] in sent for row in rows)
 
 
+@pytest.mark.long
 def test_of_repeated_episodes_the_reply_before_the_better_verdict_is_chosen(tmp_path: Path) -> None:
     made = make(tmp_path, "consultancy: {rounds: 1}", repeat=3)
     rows = made.export("preferences", "--role", "strong")
@@ -242,6 +249,7 @@ def test_of_repeated_episodes_the_reply_before_the_better_verdict_is_chosen(tmp_
     assert len(said) == len(rows)
 
 
+@pytest.mark.long
 def test_where_nothing_was_chosen_from_there_is_no_pair_and_the_way_to_some_is_told(debates: Made) -> None:
     ran = here("export", debates.run, "--format", "preferences", "--store", debates.folder / "store")
     assert (ran.code, ran.out) == (0, "")
@@ -252,6 +260,7 @@ def test_where_nothing_was_chosen_from_there_is_no_pair_and_the_way_to_some_is_t
 # --- filters that fit nothing
 
 
+@pytest.mark.long
 def test_filters_that_fit_nothing_are_refused(debates: Made, tmp_path: Path) -> None:
     def complaint(form: str, *more: object) -> str:
         return here("export", debates.run, "--format", form, "--store", debates.folder / "store", *more).complaint()
@@ -282,6 +291,7 @@ def as_json(value: Any, like: Any) -> Any:
     return value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["episodes", "sft"])
 def test_parquet_holds_what_json_lines_do(debates: Made, tmp_path: Path, form: str) -> None:
     target = tmp_path / "rows.parquet"
@@ -290,6 +300,7 @@ def test_parquet_holds_what_json_lines_do(debates: Made, tmp_path: Path, form: s
     assert as_json(pq.read_table(target).to_pylist(), rows := debates.export(form)) == rows
 
 
+@pytest.mark.long
 def test_pairs_are_parquet_too(tmp_path: Path) -> None:
     made = make(tmp_path, f"consultancy: {{rounds: 1}}, models: {{strong: {BEST}}}")
     made.export("preferences", "--output", tmp_path / "pairs.parquet")

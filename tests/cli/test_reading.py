@@ -64,6 +64,7 @@ def test_report_says_how_much_of_the_token_probability_lay_on_the_labels(seen: S
     assert "Token probability on the answers' labels, median: 1.000.\n" in seen.report().out
 
 
+@pytest.mark.long
 def test_report_csv_and_markdown_say_the_same(seen: Seen) -> None:
     expected = seen.report("--format", "json").rows
     rows = list(csv.DictReader(io.StringIO(seen.report("--format", "csv").out)))
@@ -90,6 +91,7 @@ def test_report_by_honest_seat(seen: Seen) -> None:
     }
 
 
+@pytest.mark.long
 def test_report_by_cluster_counts_an_image_as_one(seen: Seen) -> None:
     by_episode = {row["arm"]: row for row in seen.report("--format", "json").rows}
     rows = {row["arm"]: row for row in seen.report("--unit", "cluster", "--format", "json").rows}
@@ -124,6 +126,7 @@ def test_plan_foretells_the_calls_and_writes_nothing(
     assert sorted(os.listdir(seen.experiment.parent)) == before
 
 
+@pytest.mark.long
 def test_plan_and_run_speak_of_the_same_run(seen: Seen) -> None:
     run = seen.report("--format", "json").rows[0]["run"]
     assert f"run {run}" in here("plan", seen.experiment).out
@@ -222,6 +225,7 @@ def test_the_store_can_come_from_the_environment(seen: Seen, monkeypatch: pytest
     assert len(here("report", "--format", "json").rows) == len(ARMS)
 
 
+@pytest.mark.long
 def test_the_experiment_can_say_how_it_is_reported(seen: Seen, tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
     text = EXPERIMENT.replace("./loud.py", str(seen.experiment.parent / "loud.py"))
@@ -235,6 +239,7 @@ def test_the_experiment_can_say_how_it_is_reported(seen: Seen, tmp_path: Path) -
     assert ("debate", "debater_b") in {(row["arm"], row["honest"]) for row in rows}
 
 
+@pytest.mark.long
 def test_report_with_measures(seen: Seen) -> None:
     rows = seen.report("--measures", "--format", "json").rows
     plain = seen.report("--format", "json").rows
@@ -252,6 +257,7 @@ def test_report_with_measures(seen: Seen) -> None:
     assert "Intervals: cluster score, " in shown
 
 
+@pytest.mark.long
 def test_plan_says_what_the_design_can_detect_and_json_stays_json(seen: Seen) -> None:
     shown = here("plan", seen.experiment)
     assert "debate against direct: 4 questions in 4 clusters, 2 against 1 episodes each" in shown.out

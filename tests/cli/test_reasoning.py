@@ -128,6 +128,7 @@ def test_a_transcript_marks_what_a_token_limit_cut_off(thoughts: Thoughts) -> No
     assert out.count("[cut off by a token limit; 3 words were left out]") == 2
 
 
+@pytest.mark.long
 def test_no_view_of_any_seat_and_nobody_who_judges_again_gets_reasoning(thoughts: Thoughts) -> None:
     transcript = thoughts.store.transcript(thoughts.episode)
     reasoning = [message for message in transcript.messages if message.kind is Kind.REASONING]
@@ -145,6 +146,7 @@ def test_no_view_of_any_seat_and_nobody_who_judges_again_gets_reasoning(thoughts
     assert heard == heard_by_judge(without)
 
 
+@pytest.mark.long
 def test_exports_of_speech_have_no_reasoning_and_the_episodes_have_it_with_its_kind(
     thoughts: Thoughts, tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_exports_of_speech_have_no_reasoning_and_the_episodes_have_it_with_its_k
         assert [call["prompt_tokens"] for call in same["calls"]] == [call["prompt_tokens"] for call in row["calls"]]
 
 
+@pytest.mark.long
 def test_a_chat_ends_with_the_last_reply_and_not_with_what_was_reasoned_after_it(thoughts: Thoughts) -> None:
     transcript = thoughts.store.transcript(thoughts.episode)
     late = [
@@ -184,6 +187,7 @@ def test_a_chat_ends_with_the_last_reply_and_not_with_what_was_reasoned_after_it
     assert len(expected) == 3
 
 
+@pytest.mark.long
 def test_what_was_exported_can_be_imported_with_its_reasoning(thoughts: Thoughts, tmp_path: Path) -> None:
     (row, *_) = [json.loads(line) for line in thoughts.export("episodes").splitlines()]
     line: dict[str, Any] = {
@@ -212,6 +216,7 @@ def test_what_was_exported_can_be_imported_with_its_reasoning(thoughts: Thoughts
     assert "reasoning of debater_a, turn 1 (6 words" in shown.out
 
 
+@pytest.mark.long
 def test_the_report_says_which_side_was_cut_off_and_what_is_unknown(thoughts: Thoughts) -> None:
     (row,) = thoughts.report("--format", "json").rows
     # Debater_a argues the right answer in half of the episodes, and speaks twice in each.

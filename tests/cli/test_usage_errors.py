@@ -70,6 +70,7 @@ def test_one_line_and_nothing_written(
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.long
 def test_a_process_says_the_same_and_exits_with_2(seen: Seen, tmp_path: Path) -> None:
     said = oversight("run", seen.experiment, "--set", "task.imags=3", "--store", "new", cwd=tmp_path).complaint()
     assert said == f"{seen.experiment}:2: task.imags: unknown key - did you mean 'images'?"
@@ -97,6 +98,7 @@ def test_a_store_that_is_no_database_is_one_line(tmp_path: Path, seen: Seen) -> 
         assert str(tmp_path) in here(*arguments, "--store", tmp_path).complaint()
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_sees_no_traceback(seen: Seen, tmp_path: Path) -> None:
     """As in ``oversight sql … | head -1``."""
     process = start("sql", "SELECT range FROM range(100000)", "--format", "csv", "--store", seen.store, cwd=tmp_path)

@@ -146,6 +146,7 @@ def test_the_numbers_are_those_of_the_view_that_scores(kept: Kept) -> None:
     assert f"n = {len(held)} questions" in said(at)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("which", "found"),
     [
@@ -158,6 +159,7 @@ def test_the_address_filters_questions(two: Two, which: str, found: set[str]) ->
     assert set(listed(opened("compare", run="ra", which=which))) == found
 
 
+@pytest.mark.long
 def test_questions_are_searched_as_they_stand(two: Two) -> None:
     assert set(listed(opened("compare", run="ra", find="what OF 3"))) == {"What of 3?"}
     at = opened("compare", run="ra", find="100%")
@@ -166,6 +168,7 @@ def test_questions_are_searched_as_they_stand(two: Two) -> None:
     assert len(listed(at)) == 4
 
 
+@pytest.mark.long
 def test_a_link_shows_one_question_side_by_side(two: Two) -> None:
     at = opened("compare", run="ra", one="direct", other="debate", question=two.keys[2])
     verdicts = [next(texts([box])) for box in kinds(boxes(at), "verdict")]
@@ -176,6 +179,7 @@ def test_a_link_shows_one_question_side_by_side(two: Two) -> None:
     assert sum("It is " in text for text in texts(kinds(boxes(at), "body"))) == 2
 
 
+@pytest.mark.long
 def test_the_second_side_takes_the_episode_that_differs_least(two: Two) -> None:
     pair = {"run": "ra", "one": "debate", "run2": "rb", "other": "debate", "question": two.keys[3]}
     at = opened("compare", **pair)
@@ -191,6 +195,7 @@ def _picked(at: AppTest) -> list[str]:
     return [box.value for box in at.selectbox if box.label.startswith("Which of")]
 
 
+@pytest.mark.long
 def test_next_keeps_the_filter(two: Two) -> None:
     at = opened("compare", run="ra", which="flipped", question=two.keys[2])
     assert "1 of 2, flipped" in at.caption[0].value
@@ -203,6 +208,7 @@ def test_next_keeps_the_filter(two: Two) -> None:
     assert set(listed(at)) == {"What of 1?", "What of 2?"}
 
 
+@pytest.mark.long
 def test_a_click_on_a_question_opens_it(two: Two) -> None:
     at = opened("compare", run="ra", which="lost")
     at.session_state["questions-1-1-lost"] = {"selection": {"rows": [], "columns": [], "cells": [[0, "question"]]}}
@@ -210,6 +216,7 @@ def test_a_click_on_a_question_opens_it(two: Two) -> None:
     assert at.query_params["question"] == two.keys[2]
 
 
+@pytest.mark.long
 def test_two_runs_show_what_differs_and_nothing_else(two: Two) -> None:
     at = opened("compare", run="ra", run2="rb", one="debate")
     table = at.dataframe[0].value.set_index("setting")
@@ -223,6 +230,7 @@ def test_two_runs_show_what_differs_and_nothing_else(two: Two) -> None:
     assert table.loc["protocols.long.protocol", "change"] == "added"
 
 
+@pytest.mark.long
 def test_no_path_of_this_machine_is_shown(two: Two) -> None:
     from oversight.dashboard.comparing.runs import _shown
 
@@ -230,6 +238,7 @@ def test_no_path_of_this_machine_is_shown(two: Two) -> None:
     assert _shown('"openai/gpt-5"') == "openai/gpt-5"
 
 
+@pytest.mark.long
 def test_two_runs_arm_by_arm(two: Two) -> None:
     at = opened("compare", run="ra", run2="rb")
     table = at.dataframe[1].value.set_index("arm")
@@ -242,6 +251,7 @@ def test_two_runs_arm_by_arm(two: Two) -> None:
     assert (at.query_params["one"], at.query_params["other"]) == ("debate", "debate")
 
 
+@pytest.mark.long
 def test_sides_are_swapped(two: Two) -> None:
     at = opened("compare", run="ra", run2="rb", one="direct", other="debate")
     press(at, "⇄")
@@ -253,6 +263,7 @@ def test_sides_are_swapped(two: Two) -> None:
     }
 
 
+@pytest.mark.long
 def test_what_is_not_there_is_said(two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no run of the name" in opened("compare", run="gone").warning[0].value
     assert "no arm of the name" in opened("compare", run="ra", other="gone").warning[0].value
@@ -262,6 +273,7 @@ def test_what_is_not_there_is_said(two: Two, tmp_path: Path, monkeypatch: pytest
     assert "oversight run" in opened("compare").code[0].value
 
 
+@pytest.mark.long
 def test_arms_without_a_question_in_common_say_so(kept: Kept) -> None:
     at = opened("compare", run=kept.quickstart, run2=kept.tree)
     assert "no question in common" in at.info[-1].value
@@ -274,11 +286,13 @@ def _question(kept: Kept) -> str:
     return str(oversight.open_store(kept.directory).sql(query, [kept.quickstart])["key"][0])
 
 
+@pytest.mark.long
 def test_a_transcript_leads_to_its_comparison(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("debate", kept.quickstart)[0])
     assert any(link.proto.label == "Compare" for link in at.get("page_link"))
 
 
+@pytest.mark.long
 def test_settings_go_by_dotted_keys() -> None:
     one = {
         "task": {"name": "cats", "files": ["a", "b"]},
@@ -297,6 +311,7 @@ def test_settings_go_by_dotted_keys() -> None:
     assert changed[-1][:] == ("seed", None, "1")
 
 
+@pytest.mark.long
 def test_mcnemar_is_the_one_of_the_verdicts() -> None:
     def arm(right: list[int]) -> pd.DataFrame:
         keys = [str(place) for place in range(len(right))]

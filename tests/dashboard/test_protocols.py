@@ -126,6 +126,7 @@ def test_a_plugin_writes_no_markup_and_its_dry_run_may_fail(plugins: Path) -> No
     assert "/home/me" not in at.code[0].value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_example_is_an_experiment_that_can_be_planned(name: str, tmp_path: Path) -> None:
     found = find_one(Protocol, name, registry.installed(Protocol)[name])

@@ -46,6 +46,7 @@ def test_the_address_filters(kept: Kept) -> None:
     assert listed(opened("transcripts", task="digits", protocol="amplification")) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verdict", ["right", "wrong", "confidently wrong", "tie", "abstained", "failed"])
 def test_verdicts_are_those_of_the_view_that_scores(kept: Kept, verdict: str) -> None:
     where = {
@@ -63,6 +64,7 @@ def test_verdicts_are_those_of_the_view_that_scores(kept: Kept, verdict: str) ->
         assert "Nothing in this store" in at.info[0].value
 
 
+@pytest.mark.long
 def test_a_choice_goes_into_the_address(kept: Kept) -> None:
     at = opened("transcripts", page="7")
     choose(at, "Protocol", "debate")
@@ -74,6 +76,7 @@ def test_a_choice_goes_into_the_address(kept: Kept) -> None:
     assert "protocol" not in at.query_params
 
 
+@pytest.mark.long
 def test_search_reads_questions_and_what_was_said_and_not_the_prompts(kept: Kept) -> None:
     spoken = kept.episodes("spoken")
     assert sorted(listed(opened("transcripts", find="ZEPPELIN"))) == spoken
@@ -83,6 +86,7 @@ def test_search_reads_questions_and_what_was_said_and_not_the_prompts(kept: Kept
     assert listed(opened("transcripts", find="100%_")) == []
 
 
+@pytest.mark.long
 def test_a_click_opens_an_episode_and_next_and_previous_keep_the_filter(kept: Kept) -> None:
     at = opened("transcripts", run=kept.quickstart, arm="debate")
     order = listed(at)
@@ -101,6 +105,7 @@ def test_a_click_opens_an_episode_and_next_and_previous_keep_the_filter(kept: Ke
     assert listed(at) == order
 
 
+@pytest.mark.long
 def test_a_debate_shows_who_said_what_with_its_quotes_in_place(kept: Kept) -> None:
     episode = kept.episodes("spoken")[0]
     at = opened("transcripts", episode=episode)
@@ -114,6 +119,7 @@ def test_a_debate_shows_who_said_what_with_its_quotes_in_place(kept: Kept) -> No
     assert at.get("vega_lite_chart") or at.get("arrow_vega_lite_chart")
 
 
+@pytest.mark.long
 def test_an_episode_is_found_by_the_beginning_of_its_id(kept: Kept) -> None:
     episode = kept.episodes("spoken")[0]
     assert "zeppelin" in said(opened("transcripts", episode=episode[:10]))
@@ -121,6 +127,7 @@ def test_an_episode_is_found_by_the_beginning_of_its_id(kept: Kept) -> None:
     assert "no such attempt" in opened("transcripts", episode=episode, attempt="9").warning[0].value
 
 
+@pytest.mark.long
 def test_the_material_shows_what_was_quoted_from_it(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("spoken")[0], view="material")
     (paper,) = kinds(boxes(at), "paper")
@@ -129,6 +136,7 @@ def test_the_material_shows_what_was_quoted_from_it(kept: Kept) -> None:
     assert list(texts(kinds(boxes(at), "unverified"))) == ["thirteen passengers"] * 2
 
 
+@pytest.mark.long
 def test_a_wrong_quote_is_listed_once_for_each_seat_however_often_it_was_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +152,7 @@ def test_a_wrong_quote_is_listed_once_for_each_seat_however_often_it_was_made(
     assert said(at).count("2 times") == 2
 
 
+@pytest.mark.long
 def test_a_prompt_is_what_the_seat_was_sent(kept: Kept) -> None:
     episode = kept.episodes("spoken")[0]
     messages = oversight.open_store(kept.directory).transcript(episode).messages
@@ -157,15 +166,18 @@ def test_a_prompt_is_what_the_seat_was_sent(kept: Kept) -> None:
     assert any("zeppelin" in text for text in shown)
 
 
+@pytest.mark.long
 def test_options_are_written_as_in_an_experiment(kept: Kept) -> None:
     assert "beliefs: true, rounds: 1" in said(opened("transcripts", episode=kept.episodes("spoken")[0]))
 
 
+@pytest.mark.long
 def test_every_call_is_on_demand(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("spoken")[0], view="calls")
     assert list(at.dataframe[0].value["seat"]) == ["debater_a", "debater_b", "judge", "judge"]
 
 
+@pytest.mark.long
 def test_what_an_imported_transcript_took_is_unknown_unless_its_calls_came_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +196,7 @@ def test_what_an_imported_transcript_took_is_unknown_unless_its_calls_came_along
     assert full[:3] == [["calls", "1"], ["tokens", "5 + 1"], ["cost", "$0.25"]]
 
 
+@pytest.mark.long
 def test_a_decomposition_is_drawn_as_a_tree(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("amplification")[0])
     root = kinds(boxes(at), "node")[0]
@@ -192,6 +205,7 @@ def test_a_decomposition_is_drawn_as_a_tree(kept: Kept) -> None:
     assert "It does not matter." in list(texts(below["p"]))
 
 
+@pytest.mark.long
 def test_steps_stand_beside_the_truth(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("process_supervision")[0])
     steps = kinds(boxes(at), "step")
@@ -201,6 +215,7 @@ def test_steps_stand_beside_the_truth(kept: Kept) -> None:
     assert any(tag[1:] == ["first mistake"] for tag in tags)
 
 
+@pytest.mark.long
 def test_the_digits_game_draws_the_image_and_what_was_revealed(kept: Kept) -> None:
     at = opened("transcripts", episode=kept.episodes("debate", kept.quickstart)[0])
     (pixels,) = kinds(boxes(at), "pixels")

@@ -133,6 +133,7 @@ def test_a_judge_without_token_probabilities_states_its_belief(
     assert_secret(tmp_path, ran, by_source)
 
 
+@pytest.mark.long
 def test_a_refused_key_stops_the_run_at_once_and_an_accepted_one_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +157,7 @@ def test_a_refused_key_stops_the_run_at_once_and_an_accepted_one_goes_on(
     assert_secret(tmp_path, ran, again, shown)
 
 
+@pytest.mark.long
 def test_the_report_shows_what_share_of_the_prompts_was_cached(
     tmp_path: Path, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

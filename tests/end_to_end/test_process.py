@@ -73,6 +73,7 @@ def test_written_solutions_are_checked_step_by_step_over_an_api(
     assert {row["right"]: row["n"] for row in told} == {True: 2, False: 2}
 
 
+@pytest.mark.long
 def test_show_prints_solutions_as_labelled_beside_the_truth(tmp_path: Path) -> None:
     store = tmp_path / "store"
     ran = here("run", "process_arithmetic", "--engine", "local", "--limit", 4, "--store", store)
@@ -96,6 +97,7 @@ def test_show_prints_solutions_as_labelled_beside_the_truth(tmp_path: Path) -> N
     assert all(json.loads(line)["label"]["steps"] for line in exported.out.splitlines())
 
 
+@pytest.mark.long
 def test_the_stand_in_has_solutions_rewritten_and_both_versions_of_a_step_are_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,6 +124,7 @@ def test_the_stand_in_has_solutions_rewritten_and_both_versions_of_a_step_are_ex
     assert any(step["chosen_completion"] == 1 and step["completions"][1]["rating"] != -1 for step in anew)
 
 
+@pytest.mark.long
 def test_show_says_that_a_judgement_could_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-secret")
     questions(tmp_path, ROWS[:1])

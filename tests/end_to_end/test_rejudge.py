@@ -54,6 +54,7 @@ def test_another_judge_reads_what_the_first_one_read_and_only_the_judge_is_asked
     assert len(server.bodies) == ALL
 
 
+@pytest.mark.long
 def test_the_same_judge_meets_its_own_prompts_and_repays_nothing(run: tuple[Path, str], server: LoopbackServer) -> None:
     """Which proves that a re-judge's prompt is the first judge's, byte for byte: calls are known by their prompts."""
     ran = rejudge(run, server, "--set", "timeout=20", "--format", "json", judge="gpt-4o-mini")
@@ -63,6 +64,7 @@ def test_the_same_judge_meets_its_own_prompts_and_repays_nothing(run: tuple[Path
     assert [row["calls"] for row in ran.rows] == [0, 0, 0]
 
 
+@pytest.mark.long
 def test_a_judge_that_fails_is_asked_again_and_its_failures_are_stored(
     run: tuple[Path, str], server: LoopbackServer
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_judge_that_fails_is_asked_again_and_its_failures_are_stored(
     assert len(server.bodies) == ALL + 3
 
 
+@pytest.mark.long
 def test_a_judge_that_states_its_belief_is_asked_in_its_own_form(run: tuple[Path, str], server: LoopbackServer) -> None:
     server.responder = lambda body: '{"A": 0.25, "B": 0.75, "abstain": false}'
     ran = rejudge(run, server, "--set", "belief=stated", "--format", "json")
@@ -91,6 +94,7 @@ def test_a_judge_that_states_its_belief_is_asked_in_its_own_form(run: tuple[Path
     assert rows(store, "SELECT DISTINCT source, probs FROM judgements") == [{"source": "stated", "probs": [0.25, 0.75]}]
 
 
+@pytest.mark.long
 def test_budget_and_usage_errors(run: tuple[Path, str], server: LoopbackServer) -> None:
     stopped = rejudge(run, server, "--max-cost", 0, "--format", "json")
     assert stopped.code == 3
@@ -107,6 +111,7 @@ def truncating(body: Mapping[str, Any]) -> Reply | str:
     return Reply("So it is. And so it is that", "length") if cut else answer(body)
 
 
+@pytest.mark.long
 def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, server: LoopbackServer) -> None:
     """A peer's truncations fell on one side in 27 cases of 32, and its filter made that a result."""
     server.responder = truncating
@@ -125,6 +130,7 @@ def test_failed_calls_are_reported_by_the_side_they_fell_on(tmp_path: Path, serv
     assert rows(store, "SELECT * FROM truncations") == []
 
 
+@pytest.mark.long
 def test_texts_that_were_kept_although_they_were_cut_off_are_reported_by_side(
     tmp_path: Path, server: LoopbackServer
 ) -> None:

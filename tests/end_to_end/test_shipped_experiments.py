@@ -62,6 +62,7 @@ def test_precommitment_is_what_makes_debate_work(tmp_path: Path) -> None:
     assert {row["published"] for row in by_episode} == {None}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_checking_the_process_beats_checking_the_outcome_where_slips_show(tmp_path: Path, engine: str) -> None:
     store, workers = tmp_path / "store", ("--workers", 1) if engine == "ray" else ()

@@ -154,6 +154,7 @@ def _cost(folder: Path) -> float:
     return float(found["usd"])
 
 
+@pytest.mark.long
 def test_a_higher_limit_runs_the_failed_episodes_again_and_changes_no_id(tmp_path: Path) -> None:
     body = "for _ in range(30):\n    await judge.believe()\nreturn await judge.decide()"
     path = lay_out(tmp_path, body, protocols=["direct", {"./bad.py:Bad0": {}, "as": "bad"}], limits={"calls": 20})
@@ -167,6 +168,7 @@ def test_a_higher_limit_runs_the_failed_episodes_again_and_changes_no_id(tmp_pat
     assert here("plan", path, "--set", "protocols.direct.limits.calls=9").out.splitlines()[0] == plain
 
 
+@pytest.mark.long
 def test_an_arm_overrides_the_limits_of_all_key_by_key(tmp_path: Path) -> None:
     arms = ["./bad.py:Bad0", {"./bad.py:Bad1": {}, "limits": {"calls": 7}}]
     path = lay_out(tmp_path, ASKS, ASKS, protocols=arms, limits={"calls": 5, "messages": 1000})
@@ -176,6 +178,7 @@ def test_an_arm_overrides_the_limits_of_all_key_by_key(tmp_path: Path) -> None:
     assert found == [{"arm": "bad0", "n": 5}, {"arm": "bad1", "n": 7}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
@@ -192,6 +195,7 @@ def test_a_limit_that_cannot_be_is_one_line(tmp_path: Path, limits: dict[str, An
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.long
 def test_limits_are_not_swept_because_they_change_no_episode(tmp_path: Path) -> None:
     path = lay_out(tmp_path, ASKS, protocols=["direct"], grid={"limits.calls": [10, 20]})
     assert "they cannot be swept" in run(path).complaint()

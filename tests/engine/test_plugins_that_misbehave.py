@@ -80,6 +80,7 @@ class Bad(ChatModel):
 '''
 
 
+@pytest.mark.long
 def test_a_model_that_raises_fails_its_episodes(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(MODEL.format(""))
     arms = "  - {direct: {}, as: bad, models: {judge: './model.py:Bad'}}\n"
@@ -92,6 +93,7 @@ def test_a_model_that_raises_fails_its_episodes(tmp_path: Path) -> None:
     assert report["bad"]["accuracy"] is None
 
 
+@pytest.mark.long
 def test_a_model_that_cannot_be_made_ready_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     prepare = "@classmethod\n    def prepare(cls, settings, seed):\n        raise OSError('no weights here')"
     (tmp_path / "model.py").write_text(MODEL.format(prepare))
@@ -102,6 +104,7 @@ def test_a_model_that_cannot_be_made_ready_is_one_line_and_nothing_is_written(tm
     assert "./model.py:Bad" in said
 
 
+@pytest.mark.long
 def test_a_task_of_the_user_s_that_raises_is_one_line_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "task.py").write_text(
         "from oversight.tasks.base import Task\n\n\nclass Bad(Task):\n    name = 'bad'\n\n"
@@ -115,6 +118,7 @@ def test_a_task_of_the_user_s_that_raises_is_one_line_with_its_place(tmp_path: P
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.long
 def test_a_task_of_the_user_s_is_asked(tmp_path: Path) -> None:
     (tmp_path / "task.py").write_text(
         "from oversight import Answer, Item, Question\nfrom oversight.tasks.base import Task\n\n\n"
@@ -129,6 +133,7 @@ def test_a_task_of_the_user_s_is_asked(tmp_path: Path) -> None:
     assert here("report", "--store", store, "--format", "json").rows[0]["task"] == "mine"
 
 
+@pytest.mark.long
 def test_a_key_that_a_plugin_blurts_out_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_PROVIDER_API_KEY", "very-private-42")
     (tmp_path / "bad.py").write_text(
@@ -141,6 +146,7 @@ def test_a_key_that_a_plugin_blurts_out_is_not_stored(tmp_path: Path, monkeypatc
     assert "very-private-42" not in ran.out + ran.err + detail
 
 
+@pytest.mark.long
 def test_what_failed_is_reported_by_side(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(
         HEAD.replace('roles = ("judge",)', 'roles = ("judge", "strong")')

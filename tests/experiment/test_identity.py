@@ -50,6 +50,7 @@ def test_ids_do_not_depend_on_the_folder_or_the_arm_s_label(tmp_path: Path) -> N
     assert ids(labelled)["alone"] == before["direct"]
 
 
+@pytest.mark.long
 def test_a_default_that_a_later_release_adds_changes_no_id(tmp_path: Path) -> None:
     def released(name: str, **options: int) -> set[str]:
         protocol = {f"experiment.releases:{name}": options}

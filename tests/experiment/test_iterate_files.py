@@ -104,6 +104,7 @@ def test_a_misspelt_word_is_met_with_the_nearest(
     assert "\n" not in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "key", "words"),
     [
@@ -150,6 +151,7 @@ def test_what_cannot_be_used_is_said_with_its_place(tmp_path: Path, text: str, k
     assert "sk-abc" not in said
 
 
+@pytest.mark.long
 def test_an_openai_model_with_a_method_s_wrong_option(tmp_path: Path) -> None:
     openai = IDA.replace("'./model.py:X0'", "openai/gpt-4o").replace("method: export, ceiling", "method: openai, epoch")
     said = complaint(tmp_path, openai)
@@ -158,6 +160,7 @@ def test_an_openai_model_with_a_method_s_wrong_option(tmp_path: Path) -> None:
     assert "choose one" in complaint(tmp_path, both)
 
 
+@pytest.mark.long
 def test_the_shipped_experiment_is_read() -> None:
     path = Path(__file__).parents[2] / "experiments" / "ida_strategyqa.yaml"
     file = load_experiment(path).file
@@ -165,6 +168,7 @@ def test_the_shipped_experiment_is_read() -> None:
     assert (file.iterate.rounds, file.iterate.distil["method"]) == (2, "openai")
 
 
+@pytest.mark.long
 def test_the_shipped_experiment_is_planned_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[2]
     data = published("strategyqa")

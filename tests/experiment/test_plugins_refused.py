@@ -65,6 +65,7 @@ def experiment(folder: Path, more: str = "", rest: str = "") -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", BROKEN)
 def test_a_class_that_cannot_be_used_is_one_line_with_its_place(tmp_path: Path, line: str) -> None:
     path = experiment(tmp_path, line)

@@ -56,6 +56,7 @@ def test_a_persons_labels_are_measured_beside_the_overseers(labelled: Path) -> N
     assert (good.accepted, good.accepted_right) == (2, 2)
 
 
+@pytest.mark.long
 def test_the_report_and_the_exports_know_whose_labels_they_are(labelled: Path) -> None:
     report = here("report", "--store", labelled)
     assert report.code == 0, report
@@ -82,11 +83,13 @@ def test_the_report_and_the_exports_know_whose_labels_they_are(labelled: Path) -
     )
 
 
+@pytest.mark.long
 def test_labels_of_steps_are_no_verdicts(labelled: Path) -> None:
     assert rejudged(open_store(labelled), staging.RUN) == []
     assert "labels IS NULL" not in here("report", "--store", labelled).out
 
 
+@pytest.mark.long
 def test_verdicts_of_people_stand_beside_the_first_judges(tmp_path: Path) -> None:
     staging.lay_out(tmp_path, 4)  # the right answers are A, B, A, B, and the model says A
     for judge, probs in (("says-b", (0.1, 0.9)), ("says-a", (0.9, 0.1)), ("abstains", ())):
@@ -110,6 +113,7 @@ def test_verdicts_of_people_stand_beside_the_first_judges(tmp_path: Path) -> Non
     assert "3 people" in printed
 
 
+@pytest.mark.long
 def test_of_very_many_people_only_the_rows_on_all_of_them_are_printed(tmp_path: Path) -> None:
     judged = [
         {"judge": f"reader-{n}", "answer": 0, "settings": {"section": section}} for n in range(13) for section in (1, 2)

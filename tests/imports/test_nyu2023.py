@@ -39,6 +39,7 @@ def every(paper: tuple[Store, ImportResult]) -> tuple[Store, ImportResult]:
     return store, import_transcripts(Nyu2023Rooms(), published("nyu2023"), store.directory, everything=True)
 
 
+@pytest.mark.long
 def test_the_papers_counts(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     assert (done.read, done.left_out, done.unjudged, done.new) == (631, 218, 0, 413)
@@ -54,6 +55,7 @@ def test_the_papers_counts(paper: tuple[Store, ImportResult]) -> None:
     assert all(row.published == pytest.approx(row.accuracy, abs=0.005) for row in rows)
 
 
+@pytest.mark.long
 def test_honest_and_dishonest_consultants(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     rows = {tuple(row.group.values()): row for row in report(store, [done.run_id], by=["arm", "honest"])}
@@ -68,6 +70,7 @@ def test_honest_and_dishonest_consultants(paper: tuple[Store, ImportResult]) -> 
         assert rows[key].published == pytest.approx(rows[key].accuracy, abs=0.0051)
 
 
+@pytest.mark.long
 def test_the_one_tie_is_not_right(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     ties = store.arrow("SELECT arm, correct FROM results WHERE run_id = ? AND tie", [done.run_id]).to_pylist()
@@ -121,6 +124,7 @@ def test_judgements_after_the_fact(every: tuple[Store, ImportResult]) -> None:
     assert all(row["cost_usd"] is None and row["calls"] is None for row in rows)
 
 
+@pytest.mark.long
 def test_the_papers_table_from_the_stores_rows(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     rooms = played(store, done.run_id)
@@ -150,6 +154,7 @@ def test_the_papers_table_from_the_stores_rows(paper: tuple[Store, ImportResult]
     assert chi_square(rows, ARMS[0], ARMS[1], corrected=True) == pytest.approx(0.063, abs=5e-4)
 
 
+@pytest.mark.long
 def test_rounds_bits_and_scores_against_the_files_themselves(paper: tuple[Store, ImportResult]) -> None:
     """The same from the authors' files, by other code, room by room."""
     import math
@@ -191,12 +196,14 @@ def test_quotes_stand_in_the_story_where_the_store_says(every: tuple[Store, Impo
     assert exact / len(quotes) > 0.97  # the rest are of a few early rooms, whose story is spaced a little differently
 
 
+@pytest.mark.long
 def test_judges_did_not_see_the_story_and_debaters_did(paper: tuple[Store, ImportResult]) -> None:
     store, _ = paper
     seen = store.arrow("SELECT DISTINCT audience FROM messages WHERE kind = 'material'")["audience"].to_pylist()
     assert sorted(map(tuple, seen)) == [("consultant",), ("debater_a", "debater_b")]
 
 
+@pytest.mark.long
 def test_every_belief_of_a_judge_is_there(paper: tuple[Store, ImportResult]) -> None:
     store, _ = paper
     rows = store.arrow(
@@ -210,6 +217,7 @@ def test_every_belief_of_a_judge_is_there(paper: tuple[Store, ImportResult]) -> 
     assert rows[0]["seats"] == 1
 
 
+@pytest.mark.long
 def test_the_same_again_adds_nothing_and_says_so(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     before = content(store), store.arrow("SELECT count(*) AS n FROM run_events").to_pylist()
@@ -220,6 +228,7 @@ def test_the_same_again_adds_nothing_and_says_so(paper: tuple[Store, ImportResul
     assert (content(store), store.arrow("SELECT count(*) AS n FROM run_events").to_pylist()) == before
 
 
+@pytest.mark.long
 def test_show_and_export(paper: tuple[Store, ImportResult]) -> None:
     store, done = paper
     rows = store.arrow("SELECT min(episode_id) AS id FROM plan WHERE arm = 'human debate'").to_pylist()
@@ -231,6 +240,7 @@ def test_show_and_export(paper: tuple[Store, ImportResult]) -> None:
     assert (exported.code, len(exported.out.splitlines())) == (0, 413)
 
 
+@pytest.mark.long
 def test_one_command_prints_the_table(
     paper: tuple[Store, ImportResult], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +251,7 @@ def test_one_command_prints_the_table(
     assert "(includedInPaper): 413 of 631" in printed
 
 
+@pytest.mark.long
 def test_the_table_of_a_folder_that_is_none_is_refused_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +260,7 @@ def test_the_table_of_a_folder_that_is_none_is_refused_in_a_line(
         nyu2023_table.main()
 
 
+@pytest.mark.long
 def test_a_release_that_does_not_fit_is_refused_by_file_and_field(tmp_path: Path) -> None:
     source = published("nyu2023")
     (tmp_path / "debates" / "official").mkdir(parents=True)
@@ -273,6 +285,7 @@ def test_a_release_that_does_not_fit_is_refused_by_file_and_field(tmp_path: Path
     assert f"{room}: cannot be read" in said()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("tokens", "text"),
     [

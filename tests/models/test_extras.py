@@ -46,6 +46,7 @@ async def call(model: LiteLLMModel, **more: Any) -> Any:
     return await call_with_retries(model, ask(**more), lambda *attempt: None, base_delay=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 422, 451, 500, 503])
 @pytest.mark.parametrize("extra", EXTRAS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import socket, sys
 
@@ -39,6 +41,7 @@ assert attempts == [], attempts
 """
 
 
+@pytest.mark.long
 def test_nothing_is_imported_early_asked_of_the_network_or_printed() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

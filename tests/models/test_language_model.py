@@ -46,6 +46,7 @@ async def test_what_is_generated_beside_a_reply_does_not_change_it(tiny: Path) -
     assert len({reply.text for reply in together}) == 9
 
 
+@pytest.mark.long
 async def test_greedy_replies_are_those_of_the_library(tiny: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -61,6 +62,7 @@ async def test_greedy_replies_are_those_of_the_library(tiny: Path) -> None:
         assert reply.completion_tokens == len(made)
 
 
+@pytest.mark.long
 async def test_a_draw_depends_on_seed_prompt_seat_and_sample_and_on_nothing_else(tiny: Path) -> None:
     async def text(seed: int = 0, prompt: str = LONG, **more: Any) -> str:
         return (await model(tiny, seed, temperature=1.0).chat(ask(prompt, **more))).text
@@ -70,6 +72,7 @@ async def test_a_draw_depends_on_seed_prompt_seat_and_sample_and_on_nothing_else
     assert len({await text(), *others}) == 5
 
 
+@pytest.mark.long
 async def test_a_small_top_p_takes_the_most_probable_token(tiny: Path) -> None:
     greedy = await model(tiny, temperature=0).chat(ask(LONG))
     assert (await model(tiny, temperature=1.0, top_p=1e-6).chat(ask(LONG))).text == greedy.text
@@ -78,6 +81,7 @@ async def test_a_small_top_p_takes_the_most_probable_token(tiny: Path) -> None:
     assert len(drawn) == 4
 
 
+@pytest.mark.long
 async def test_a_reply_ends_before_a_stop_text(tiny: Path) -> None:
     whole = await model(tiny, temperature=0).chat(ask(LONG))
     stop = whole.text.split()[3]
@@ -89,12 +93,14 @@ async def test_a_reply_ends_before_a_stop_text(tiny: Path) -> None:
     assert cut.completion_tokens < whole.completion_tokens
 
 
+@pytest.mark.long
 async def test_a_reply_ends_one_word_past_its_limit(tiny: Path) -> None:
     reply = await model(tiny, temperature=0).chat(ask(LONG, word_limit=5))
     assert len(reply.text.split()) == 6
     assert reply.finish_reason == "stop"
 
 
+@pytest.mark.long
 async def test_a_reply_that_is_cut_off_says_so_and_may_be_given_more_room(tiny: Path) -> None:
     reply = await model(tiny, temperature=0, max_tokens=7).chat(ask(LONG))
     assert (reply.finish_reason, reply.completion_tokens) == ("length", 7)
@@ -103,6 +109,7 @@ async def test_a_reply_that_is_cut_off_says_so_and_may_be_given_more_room(tiny: 
     assert longer.text.startswith(reply.text)
 
 
+@pytest.mark.long
 async def test_the_probabilities_of_choices_are_those_of_the_whole_vocabulary(tiny: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -121,6 +128,7 @@ async def test_the_probabilities_of_choices_are_those_of_the_whole_vocabulary(ti
     assert (reply.completion_tokens, reply.provider, reply.cost_usd) == (1, "embedded", 0.0)
 
 
+@pytest.mark.long
 async def test_probabilities_do_not_depend_on_what_else_is_asked(tiny: Path) -> None:
     judged = [each._replace(choices=LABELS) for each in requests(6)]
     alone = [await model(tiny).chat(each) for each in judged]
@@ -129,6 +137,7 @@ async def test_probabilities_do_not_depend_on_what_else_is_asked(tiny: Path) -> 
     assert [reply.choice_probs for reply in together] == [reply.choice_probs for reply in alone]
 
 
+@pytest.mark.long
 async def test_a_prompt_that_leaves_no_room_fails_as_too_long_and_others_go_on(tiny: Path) -> None:
     async def outcome(words: int) -> ChatReply | FailureClass:
         try:
@@ -141,12 +150,14 @@ async def test_a_prompt_that_leaves_no_room_fails_as_too_long_and_others_go_on(t
     assert bad is FailureClass.CONTEXT_LENGTH
 
 
+@pytest.mark.long
 async def test_a_reply_ends_where_the_context_does(tiny: Path) -> None:
     reply = await model(tiny, temperature=0, max_tokens=10_000).chat(ask("word1 " * 480))
     assert reply.finish_reason == "length"
     assert (reply.prompt_tokens or 0) + (reply.completion_tokens or 0) == CONTEXT
 
 
+@pytest.mark.long
 async def test_a_call_that_is_given_up_leaves_the_batch_and_harms_nobody(tiny: Path) -> None:
     endless = [asyncio.create_task(model(tiny, max_tokens=400).chat(ask(LONG, sample=n))) for n in range(3)]
     other = asyncio.create_task(model(tiny).chat(ask(LONG)))
@@ -158,6 +169,7 @@ async def test_a_call_that_is_given_up_leaves_the_batch_and_harms_nobody(tiny: P
     assert (await other).text == (await model(tiny).chat(ask(LONG))).text
 
 
+@pytest.mark.long
 async def test_the_event_loop_is_free_meanwhile(tiny: Path) -> None:
     call = asyncio.create_task(model(tiny, max_tokens=300).chat(ask(LONG)))
     turns = 0
@@ -167,6 +179,7 @@ async def test_the_event_loop_is_free_meanwhile(tiny: Path) -> None:
     assert turns > 100
 
 
+@pytest.mark.long
 async def test_what_is_no_model_is_said_in_one_line_at_every_call(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     for _ in range(2):
@@ -177,6 +190,7 @@ async def test_what_is_no_model_is_said_in_one_line_at_every_call(tmp_path: Path
         assert "\n" not in caught.value.message
 
 
+@pytest.mark.long
 async def test_an_error_within_the_model_fails_its_calls_and_not_the_next(tiny: Path) -> None:
     with pytest.raises(CallFailed) as caught:
         await model(tiny).chat(ask("no text: \ud800"))
@@ -184,6 +198,7 @@ async def test_an_error_within_the_model_fails_its_calls_and_not_the_next(tiny: 
     assert (await model(tiny).chat(ask(LONG))).text
 
 
+@pytest.mark.long
 def test_a_process_ends_while_a_reply_is_generated(tiny: Path) -> None:
     source = f"""
 import asyncio, sys
@@ -201,6 +216,7 @@ print("left")
     assert (ran.returncode, ran.stdout) == (0, "left\n"), ran.stderr
 
 
+@pytest.mark.long
 def test_settings_that_it_does_not_have_are_refused(tiny: Path) -> None:
     with pytest.raises(ValueError, match="temprature"):
         model(tiny, temprature=1)
@@ -208,6 +224,7 @@ def test_settings_that_it_does_not_have_are_refused(tiny: Path) -> None:
         TransformersModel.Settings.model_validate({"model": "embedded/transformers"})
 
 
+@pytest.mark.long
 def test_weights_that_are_not_there_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oversight.models.embedded.weights.weights_folder", lambda: tmp_path)
     with pytest.raises(UsageError, match=r"^embedded/smollm2 has no weights .*'oversight models fetch smollm2'"):
@@ -216,6 +233,7 @@ def test_weights_that_are_not_there_are_one_line(tmp_path: Path, monkeypatch: py
         TransformersModel.check(model(tmp_path / "nowhere").settings)
 
 
+@pytest.mark.long
 def test_it_costs_nothing_and_is_limited_by_its_settings(tiny: Path) -> None:
     bound = model(tiny, max_tokens=99)
     assert (bound.metered, bound.price(bound.settings, 10, 10), bound.settings.completion_limit) == (False, 0.0, 99)

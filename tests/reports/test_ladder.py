@@ -43,6 +43,7 @@ def stored(folder: Path, **changes: Any) -> tuple[Path, str]:
     return store.directory, done.run_id
 
 
+@pytest.mark.long
 def test_flips_and_mcnemar_are_those_of_a_sign_test_on_the_discordant(tmp_path: Path) -> None:
     directory, run = stored(tmp_path)
     rows = ladder(open_store(directory), run, JUDGE, RUNGS)

@@ -113,6 +113,7 @@ solutions = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(solutions)
 def test_step_f1_is_scikit_learns(drawn: list[tuple[str, int | None]]) -> None:
@@ -186,6 +187,7 @@ def test_solutions_judged_as_wholes_have_no_first_errors() -> None:
     assert first_errors(whole.assign(labelled=NOTHING), steps.iloc[:0]) == (None, None, None, 0)
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(solutions)
 def test_first_errors_are_processbenchs(drawn: list[tuple[str, int | None]]) -> None:
@@ -333,6 +335,7 @@ def test_errors_of_what_is_chosen_by_hand() -> None:
     assert chosen(choices([(None, 0)])) == (None, None, 0)
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

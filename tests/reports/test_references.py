@@ -69,6 +69,7 @@ def test_a_judge_who_never_decided_alone_has_no_difference_and_the_report_says_s
     assert pooled.difference == 0.5, "the strict judge's debates are compared with nothing"
 
 
+@pytest.mark.long
 def test_seeds_are_compared_with_themselves(tmp_path: Path) -> None:
     lines = [
         each | {"id": f"{each['id']}-{seed}", "seed": seed}
@@ -81,6 +82,7 @@ def test_seeds_are_compared_with_themselves(tmp_path: Path) -> None:
     assert (rows["1", "debate"].difference, rows["2", "debate"].difference) == (0.5, 0.0)
 
 
+@pytest.mark.long
 def test_measures_follow_the_rows_of_the_report(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, *_lines())
     rows = {tuple(row.group.values()): row for row in measured(store, by=["judge", "arm"])}
@@ -93,6 +95,7 @@ def test_measures_follow_the_rows_of_the_report(tmp_path: Path) -> None:
     assert {(row["judge"], row["arm"]): row["measures"]["n"] for row in printed} == dict.fromkeys(rows, _QUESTIONS)
 
 
+@pytest.mark.long
 def test_many_groups_are_rows_and_few_are_columns(tmp_path: Path) -> None:
     lines = [_alone(at, right=True, judge=f"judge-{at % 9}", question=f"Question {at}?") for at in range(18)]
     store, _ = brought(tmp_path, *lines)
@@ -103,12 +106,14 @@ def test_many_groups_are_rows_and_few_are_columns(tmp_path: Path) -> None:
     assert re.search(r"^ measure +direct", few, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_row_that_pools_the_baseline_with_others_has_no_difference(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, *_lines())
     row = _by(report(store, by=["judge"]))["lenient",]
     assert (row.difference, row.no_difference) == (None, "the row pools the baseline with other arms")
 
 
+@pytest.mark.long
 def test_the_baseline_can_be_named(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, *_lines())
     rows = _by(report(store, by=["judge", "arm"], baseline="debate"))
@@ -118,6 +123,7 @@ def test_the_baseline_can_be_named(tmp_path: Path) -> None:
         report(store, baseline="debat")
 
 
+@pytest.mark.long
 def test_people_who_saw_each_question_once_are_compared_when_they_stand_for_others(tmp_path: Path) -> None:
     lines = [
         each for each in _lines() if (each["judge"], each["protocol"]) in (("lenient", "direct"), ("strict", "debate"))
@@ -129,6 +135,7 @@ def test_people_who_saw_each_question_once_are_compared_when_they_stand_for_othe
     assert any("cannot generalise over judge" in note for note in row.notes), "one person says nothing of others"
 
 
+@pytest.mark.long
 def test_a_margin_is_tested_by_what_the_interval_generalises_over(tmp_path: Path) -> None:
     """Judges who differ by a half leave open whether protocols are equivalent, however many questions they share."""
     store, _ = brought(tmp_path, *_lines())
@@ -143,12 +150,14 @@ def test_a_margin_is_tested_by_what_the_interval_generalises_over(tmp_path: Path
     assert crossed.over == ("question", "judge")
 
 
+@pytest.mark.long
 def test_whole_clusters_are_not_generalised_over_judges(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, *_lines())
     said = here("report", "--store", store.directory, "--unit", "cluster", "--over", "question,judge").complaint()
     assert said == "--over: with unit cluster whole clusters of questions are counted; take unit episode"
 
 
+@pytest.mark.long
 def test_in_a_crossover_each_question_finds_the_other_half_of_the_people(tmp_path: Path) -> None:
     """Each of two people judges one half of the questions alone, and the other half after a debate."""
     lines = []
@@ -165,6 +174,7 @@ def test_in_a_crossover_each_question_finds_the_other_half_of_the_people(tmp_pat
     assert _by(report(store))["debate",].no_difference == "no baseline has its judge, models, seed and questions"
 
 
+@pytest.mark.long
 def test_each_task_has_a_baseline_of_its_own(tmp_path: Path) -> None:
     lines = []
     for task in ("one", "two"):
@@ -222,6 +232,7 @@ protocols:
     }
 
 
+@pytest.mark.long
 def test_a_store_of_the_release_before_compares_as_it_did(tmp_path: Path) -> None:
     protocols = "protocols: [direct, {direct: {sees: material}, as: expert}, {consultancy: {rounds: 1}}]\n"
     new = _run(tmp_path, protocols)
@@ -233,6 +244,7 @@ def test_a_store_of_the_release_before_compares_as_it_did(tmp_path: Path) -> Non
     assert stands_for == [("direct", True, False), ("expert", False, True), ("consultancy", False, False)]
 
 
+@pytest.mark.long
 def test_the_file_names_baseline_and_ceiling_and_a_wrong_name_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "named.yaml"
     text = "protocols: [direct, {consultancy: {rounds: 1}}]\nreport: {baseline: consultancy}\n"
@@ -243,6 +255,7 @@ def test_the_file_names_baseline_and_ceiling_and_a_wrong_name_is_an_error(tmp_pa
     assert "named.yaml:8: report.ceiling: no arm is called 'consultncy' - did you mean 'consultancy'?" in complaint
 
 
+@pytest.mark.long
 def test_two_protocols_of_one_name_are_two_rows_and_the_report_warns(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from oversight import Episode, Protocol, Verdict\n\n\n"
@@ -264,6 +277,7 @@ def test_two_protocols_of_one_name_are_two_rows_and_the_report_warns(tmp_path: P
     assert [row.protocol for row in report(store, by=["task"])] == [f"{rows[0].protocol}, {rows[1].protocol}"]
 
 
+@pytest.mark.long
 def test_a_new_protocol_may_not_have_the_name_of_an_installed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +287,7 @@ def test_a_new_protocol_may_not_have_the_name_of_an_installed_one(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_ties_have_a_column_of_their_own_when_there_are_any(tmp_path: Path) -> None:
     tied = [line(at, question=f"Question {at}?", verdict={"probs": [0.5, 0.5]}) for at in range(3)]
     store, _ = brought(tmp_path, *tied, line(3, question="Question 3?"))
@@ -286,6 +301,7 @@ def test_ties_have_a_column_of_their_own_when_there_are_any(tmp_path: Path) -> N
     assert " ties " not in here("report", "--store", decided.directory).out
 
 
+@pytest.mark.long
 def test_verdicts_that_are_only_choices_have_no_scores(tmp_path: Path) -> None:
     chosen = [line(at, question=f"Question {at}?", verdict={"answer": "Ann" if at else "Ben"}) for at in range(4)]
     store, _ = brought(tmp_path, *chosen)
@@ -299,6 +315,7 @@ def test_verdicts_that_are_only_choices_have_no_scores(tmp_path: Path) -> None:
     assert report(stated)[0].brier == 0.0, "a judge who states certainty can be scored"
 
 
+@pytest.mark.long
 def test_failures_bound_the_accuracy_and_a_side_that_fails_more_is_named(tmp_path: Path) -> None:
     """100 episodes of which 60 are right; 30 of the 40 errors fail instead."""
     lines = [
@@ -322,6 +339,7 @@ def test_failures_bound_the_accuracy_and_a_side_that_fails_more_is_named(tmp_pat
     assert "alice: 30 of 40 failed, accuracy 0.000 (0.000..0.750)" in said
 
 
+@pytest.mark.long
 def test_several_differences_are_counted_and_their_p_adjusted(tmp_path: Path) -> None:
     lines = []
     for arm, right in (("direct", 20), ("a", 30), ("b", 24), ("c", 22)):
@@ -345,6 +363,7 @@ def test_several_differences_are_counted_and_their_p_adjusted(tmp_path: Path) ->
     assert json.dumps([row.model_dump(mode="json") for row in two])
 
 
+@pytest.mark.long
 def test_equivalence_is_tested_within_the_margin_that_was_asked_for(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, *(each for each in _lines() if each["judge"] == "strict"))
     row = _by(report(store, margin=0.2))["debate",]

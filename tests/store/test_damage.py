@@ -66,6 +66,7 @@ def test_what_is_damaged_is_said_with_what_to_do_and_what_it_costs(
         assert str(staged.store) in reading
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [DATABASE, f"{DATABASE}.wal"])
 def test_what_the_line_says_to_move_away_is_all_that_is_needed(staged: Staged, name: str) -> None:
     paid = staged.calls
@@ -77,6 +78,7 @@ def test_what_the_line_says_to_move_away_is_all_that_is_needed(staged: Staged, n
     assert staged.calls == 2 * paid == 2 * QUESTIONS, "a call on record was paid again"
 
 
+@pytest.mark.long
 def test_a_lost_database_is_made_again_from_the_calls_that_were_kept(staged: Staged) -> None:
     paid = staged.calls
     (staged.store / DATABASE).unlink()
@@ -87,6 +89,7 @@ def test_a_lost_database_is_made_again_from_the_calls_that_were_kept(staged: Sta
     assert staged.calls == paid
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_lost_record_of_calls_is_a_warning_of_what_is_paid_again(staged: Staged, empty: bool) -> None:
     (staged.store / JOURNAL).unlink()
@@ -99,6 +102,7 @@ def test_a_lost_record_of_calls_is_a_warning_of_what_is_paid_again(staged: Stage
     assert f"${QUESTIONS * 0.25:.2f} spent before does not count" in line
 
 
+@pytest.mark.long
 def test_a_full_disk_says_what_is_lost_and_not_that_all_is_kept(staged: Staged) -> None:
     with full_disk(0):
         ran = staged.run(*staged.command, "--concurrency", 1)

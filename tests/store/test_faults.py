@@ -161,6 +161,7 @@ def staged(half_run: Path, tmp_path: Path, oversight: Run, monkeypatch: pytest.M
     return Staged(folder, oversight, ("run", folder / "e.yaml", "--engine", "local", "--store", folder / "store"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("room", [0, 300_000, 900_000])
 def test_a_disk_that_fills_up_ends_a_run_and_costs_at_most_the_calls_in_flight(staged: Staged, room: int) -> None:
     before, paid = staged.judged(), staged.calls
@@ -177,6 +178,7 @@ def test_a_disk_that_fills_up_ends_a_run_and_costs_at_most_the_calls_in_flight(s
     assert staged.calls > paid
 
 
+@pytest.mark.long
 def test_a_newer_schema_is_refused_by_every_command(staged: Staged) -> None:
     (episode, _), *_ = staged.judged()
     with duckdb.connect(staged.store / DATABASE) as con:
@@ -211,6 +213,7 @@ def test_a_second_run_on_a_store_is_refused_and_names_the_first(staged: Staged, 
     staged.finish()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["overwritten", "cut", "scribbled"])
 def test_a_damaged_database_is_said_to_be_one_and_left_alone(staged: Staged, damage: str) -> None:
     path = staged.store / DATABASE
@@ -230,6 +233,7 @@ def test_a_damaged_database_is_said_to_be_one_and_left_alone(staged: Staged, dam
     staged.finish()
 
 
+@pytest.mark.long
 def test_a_damaged_record_of_calls_is_said_to_be_one_and_transcripts_are_read(staged: Staged) -> None:
     path = staged.store / JOURNAL
     path.write_bytes(b"no database" * 2000)
@@ -244,6 +248,7 @@ def test_a_damaged_record_of_calls_is_said_to_be_one_and_transcripts_are_read(st
     staged.finish()
 
 
+@pytest.mark.long
 def test_a_record_of_calls_from_a_newer_release_is_refused(staged: Staged) -> None:
     con = sqlite3.connect(staged.store / JOURNAL)
     con.execute("PRAGMA user_version = 7")
@@ -284,6 +289,7 @@ print(json.dumps([
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="needs to become somebody else")
 def test_a_store_that_may_only_be_read_is_read_and_not_run_on(staged: Staged) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -331,6 +337,7 @@ def old_and_new(tmp_path: Path) -> tuple[Path, Path]:
     return old, new
 
 
+@pytest.mark.long
 def test_a_store_of_the_first_release_is_brought_up_to_date_and_all_of_it_is_read(
     old_and_new: tuple[Path, Path], oversight: Run
 ) -> None:
@@ -362,6 +369,7 @@ def test_a_store_of_the_first_release_is_brought_up_to_date_and_all_of_it_is_rea
     assert len(open_store(old).arrow("SELECT * FROM results")) == 4
 
 
+@pytest.mark.long
 def test_an_upgrade_that_fails_leaves_the_old_store_as_it_was(old_and_new: tuple[Path, Path], oversight: Run) -> None:
     old, _ = old_and_new
     with duckdb.connect(old / DATABASE) as con:

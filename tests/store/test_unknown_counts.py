@@ -47,6 +47,7 @@ def test_unknown_counts_and_marks_come_back_as_they_were_written(tmp_path: Path)
     assert stored(tmp_path, (spec, outcome)).transcript("e1").outcome == outcome
 
 
+@pytest.mark.long
 def test_a_sum_of_tokens_is_unknown_if_one_count_is_and_nothing_if_no_call_was_made(tmp_path: Path) -> None:
     known, partly, none, much = (samples.spec(ITEM, name) for name in ("known", "partly", "none", "much"))
     vast = [unknown(number, prompt_tokens=2**62, completion_tokens=1, cached_tokens=0) for number in range(3)]
@@ -65,6 +66,7 @@ def test_a_sum_of_tokens_is_unknown_if_one_count_is_and_nothing_if_no_call_was_m
     assert {row["episode_id"]: row["prompt_tokens"] for row in spent} == {"known": 300, "partly": None, "much": None}
 
 
+@pytest.mark.long
 def test_calls_that_a_later_attempt_kept_leave_its_sum_known(tmp_path: Path) -> None:
     spec = samples.spec(ITEM)
     kept = unknown(0).model_copy(update={"origin": Origin.KEPT})
@@ -73,6 +75,7 @@ def test_calls_that_a_later_attempt_kept_leave_its_sum_known(tmp_path: Path) -> 
     assert rows(store, "SELECT prompt_tokens, n_calls FROM results") == [{"prompt_tokens": None, "n_calls": 2}]
 
 
+@pytest.mark.long
 def test_texts_that_were_cut_off_are_counted_by_the_side_of_who_wrote_them(tmp_path: Path) -> None:
     def told(spec: EpisodeSpec, *authors: str) -> tuple[EpisodeSpec, EpisodeOutcome]:
         """An episode in which each of these seats says one more thing, cut off."""
@@ -142,6 +145,7 @@ def of_schema_5(tmp_path: Path) -> Path:
     return tmp_path / "old"
 
 
+@pytest.mark.long
 def test_a_store_of_schema_5_is_brought_up_to_date(of_schema_5: Path) -> None:
     new = open_store(of_schema_5.with_name("new"))
     with pytest.raises(StoreError, match=r"schema version 5.*any `oversight run`"):
@@ -155,6 +159,7 @@ def test_a_store_of_schema_5_is_brought_up_to_date(of_schema_5: Path) -> None:
     assert rows(old, "SELECT DISTINCT truncated FROM messages") == [{"truncated": False}]
 
 
+@pytest.mark.long
 def test_an_upgrade_loses_nothing_to_processes_that_are_killed_before_and_after_it(
     of_schema_5: Path, spawn: Spawn
 ) -> None:
@@ -169,6 +174,7 @@ def test_an_upgrade_loses_nothing_to_processes_that_are_killed_before_and_after_
     assert [tuple(row.values()) for row in found] == [("e1", 300), ("e2", 300), ("e3", None)]
 
 
+@pytest.mark.long
 def test_an_upgrade_that_fails_leaves_schema_5(of_schema_5: Path) -> None:
     with duckdb.connect(of_schema_5 / DATABASE) as con:
         con.execute("CREATE VIEW truncations AS SELECT 1 AS somebodys_own")

@@ -122,6 +122,7 @@ def test_the_example_is_ours_and_needs_no_file() -> None:
     assert (right(item), item.question.material) == ("Ann let it go", "Ann didn't wait: she let the boat go.")
 
 
+@pytest.mark.long
 def test_the_published_questions() -> None:
     path = published("nyu2023")
     in_paper, everything = items(Nyu2023, path=path), items(Nyu2023, path=path, in_paper=False)
