@@ -208,6 +208,7 @@ class Kill:
 
     Attributes:
         orphans: processes of it that are not dead yet; the last was gone at ``gone``.
+        released: until when the server let no reply out.
         not_on_disk: how many replies had gone out by then and were not on disk.
     """
 
@@ -215,6 +216,7 @@ class Kill:
     at: float
     orphans: set[int] = field(default_factory=set)
     gone: float = 0.0
+    released: float = 0.0
     not_on_disk: int = 0
 
     def look(self) -> None:
@@ -224,8 +226,12 @@ class Kill:
             self.gone = time.time()
 
     def had_in_flight(self, request: Served) -> bool:
-        """Whether a request was under way at the kill by the server's own record, or was made by an orphan."""
-        return request.at <= self.gone and (request.ended is None or request.ended >= self.at)
+        """Whether a request was under way at the kill by the server's own record, or was made by an orphan.
+
+        The server may come to read a request when its sender is gone, which it finds when it lets replies out again.
+        """
+        made = request.at <= self.gone or (request.at <= self.released and not request.complete)
+        return made and (request.ended is None or request.ended >= self.at)
 
     def in_flight(self, served: Iterable[Served]) -> int:
         """How many requests were under way."""
@@ -248,6 +254,7 @@ def kill_while_held(server: Server, store: Path, kill: Callable[[], Kill | None]
         while killed.orphans and time.monotonic() < deadline:
             killed.look()
             time.sleep(0.05)
+        killed.released = time.time()
         return killed
 
 
@@ -297,9 +304,13 @@ def descendants(root: int, title: str = "") -> list[int]:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process has not ended; one that has, and is still listed, has no sockets any more."""
+    """Whether a process has not ended; one that has, and is still listed, has no sockets any more.
+
+    The first thread of a process that is killed can be over before the others, which hold its sockets.
+    """
     try:
-        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+        first = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+        return first not in {"Z", "X"} or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
