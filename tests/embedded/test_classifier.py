@@ -4,7 +4,7 @@ import numpy as np
 import platformdirs
 import pytest
 
-from oversight.embedded import disk
+from oversight.embedded import classifier, disk
 from oversight.embedded.classifier import scaled, sparse_views, train
 from oversight.embedded.images import Pixel, load_images, read_pixels, render_image
 from oversight.embedded.pixels import PixelDebater, PixelJudge
@@ -46,6 +46,15 @@ def test_nothing_seen_is_next_to_nothing_known(judge):
     assert logits.max() - logits.min() < 0.7
 
 
+def test_the_same_seed_trains_the_same_judge_in_a_few_steps(monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 50)
+    first, again, other = train(4, 0), train(4, 0), train(4, 1)
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(first.hidden_weights, other.hidden_weights)
+
+
+@pytest.mark.long
 def test_the_same_seed_trains_the_same_judge(judge):
     for one, other in zip(train(4, 0), judge, strict=True):
         np.testing.assert_array_equal(one, other)

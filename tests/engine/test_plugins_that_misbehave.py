@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from cli.running import here
+from cli.running import Ran, here
 
 from engine.staging import rows
 
@@ -52,6 +53,40 @@ def experiment(folder: Path, protocols: str, **models: str) -> Path:
     return path
 
 
+class Misbehaved(NamedTuple):
+    """One run with an arm for each body: what it printed, and each arm's episodes by status and failure."""
+
+    ran: Ran
+    arms: dict[str, list[tuple[str, str | None, int]]]
+
+
+@pytest.fixture(scope="module")
+def misbehaved(tmp_path_factory: pytest.TempPathFactory) -> Misbehaved:
+    folder = tmp_path_factory.mktemp("misbehaved")
+    protocols = ""
+    for number, body in enumerate(BODIES.values()):
+        (folder / f"bad{number}.py").write_text(HEAD + f"        {body}\n")
+        protocols += f"  - {{./bad{number}.py:Bad: {{}}, as: bad{number}}}\n"
+    store = folder / "store"
+    ran = here("run", experiment(folder, protocols), "--keep-going", "--engine", "local", "--store", store)
+    arms: dict[str, list[tuple[str, str | None, int]]] = {}
+    for row in rows(store, "SELECT arm, status, failure, count(*) AS n FROM episodes GROUP BY ALL"):
+        arms.setdefault(row["arm"], []).append((row["status"], row["failure"], row["n"]))
+    return Misbehaved(ran, arms)
+
+
+@pytest.mark.parametrize("number", range(len(BODIES)), ids=list(BODIES))
+def test_a_plugin_that_misbehaves_fails_beside_others(misbehaved: Misbehaved, number: int) -> None:
+    assert misbehaved.ran.code == 1, misbehaved.ran
+    assert misbehaved.arms[f"bad{number}"] == [("failed", "plugin", 3)]
+    assert misbehaved.arms["direct"] == [("judged", None, 3)]
+    assert len(misbehaved.arms) == len(BODIES) + 1
+    # Five failures are printed, the others are counted.
+    assert misbehaved.ran.err.count("failed: ") == 5
+    assert f"and {3 * len(BODIES) - 5} more" in misbehaved.ran.err
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_plugin_that_misbehaves_fails_alone(tmp_path: Path, body: str) -> None:
     (tmp_path / "bad.py").write_text(HEAD + f"        {body}\n")

@@ -75,10 +75,22 @@ def without(*keys: str) -> str:
         ),
         pytest.param("table, path: train", "tabel, path: train", TRAINED, "iterate.train.name", "'table'", id="task"),
         pytest.param(
-            "table, path: held", "table, pth: held", HELD_OUT, "iterate.evaluate.pth", "'path'", id="evaluate's option"
+            "table, path: held",
+            "table, pth: held",
+            HELD_OUT,
+            "iterate.evaluate.pth",
+            "'path'",
+            id="evaluate's option",
+            marks=pytest.mark.long,
         ),
         pytest.param(
-            "table, path: held", "tabel, path: held", HELD_OUT, "iterate.evaluate.name", "'table'", id="the other task"
+            "table, path: held",
+            "tabel, path: held",
+            HELD_OUT,
+            "iterate.evaluate.name",
+            "'table'",
+            id="the other task",
+            marks=pytest.mark.long,
         ),
         pytest.param("{sees:", "{see:", BY_ITSELF, "iterate.alone.see", "'sees'", id="an option of alone"),
         pytest.param("depth: 1", "dept: 1", PROTOCOL, "protocols.0.amplification.dept", "'depth'", id="the protocol's"),

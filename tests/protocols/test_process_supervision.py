@@ -147,7 +147,7 @@ def test_where_no_step_can_be_labelled_the_verdict_abstains() -> None:
     assert ran.verdict.belief.probs is None
 
 
-@pytest.mark.parametrize("count", [0, 1, 500])
+@pytest.mark.parametrize("count", [0, 1, 20, pytest.param(500, marks=pytest.mark.long)])
 def test_any_number_of_steps(count: int) -> None:
     worked = (Worked(answer=1, steps=tuple(f"step {n}" for n in range(count))),)
     ran = check(question=ONE.model_copy(update={"worked": worked}))

@@ -163,7 +163,15 @@ def coverage(found: Iterable[Interval | None], truth: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("clusters", "sizes"), [(20, (1, 12)), (40, (1, 12)), (120, (1, 12)), (20, (4, 5)), (60, (2, 3)), (100, (1, 2))]
+    ("clusters", "sizes"),
+    [
+        (20, (1, 12)),
+        pytest.param(40, (1, 12), marks=pytest.mark.long),
+        pytest.param(120, (1, 12), marks=pytest.mark.long),
+        (20, (4, 5)),
+        pytest.param(60, (2, 3), marks=pytest.mark.long),
+        (100, (1, 2)),
+    ],
 )
 def test_95_percent_intervals_cover_so_often_and_naive_ones_do_not(clusters: int, sizes: tuple[int, int]) -> None:
     rng = np.random.default_rng(8)
