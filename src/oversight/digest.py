@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from json.encoder import encode_basestring_ascii
 
 __all__ = ["canonical", "digest", "digest_of", "draw"]
 
@@ -14,6 +15,8 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def canonical(value: object) -> str:
     """Encode a JSON-serialisable value as ASCII: equal values make equal texts, whatever their key order."""
+    if type(value) is str:  # as most are that a plan encodes; the encoder takes three times as long to come to the same
+        return encode_basestring_ascii(value)
     return _ENCODER.encode(value)
 
 

@@ -155,3 +155,19 @@ def test_an_interrupt_at_any_moment_leaves_no_traceback(seen: Seen, tmp_path: Pa
         _, said = process.communicate(timeout=60)
         assert process.returncode in (0, 130, -signal.SIGINT)
         assert "Traceback" not in said, pause
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("value", ["sum(a.range * b.range)", "max(sqrt(a.range + b.range))"])
+def test_an_interrupt_stops_a_long_query(seen: Seen, tmp_path: Path, value: str) -> None:
+    # One of these keeps the thread busy that takes signals, the other has it wait for DuckDB's own.
+    query = f"SELECT {value} AS most FROM range(1000000) AS a, range(200000) AS b"
+    process = start("sql", query, "--store", seen.store, cwd=tmp_path)
+    try:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert said == ""

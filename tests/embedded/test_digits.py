@@ -2,9 +2,16 @@ from collections import Counter
 
 import pytest
 from pydantic import ValidationError
+from sklearn.datasets import load_digits
 
 from oversight.embedded.images import load_images, read_pixels
 from oversight.tasks.digits import Digits
+
+
+def test_the_images_are_those_of_scikit_learn():
+    theirs, ours = load_digits(), load_images()
+    assert ours.pixels.tolist() == theirs.data.tolist()
+    assert ours.digits.tolist() == theirs.target.tolist()
 
 
 def items(seed=0, **options):

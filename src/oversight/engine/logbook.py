@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 from oversight.digest import digest
 from oversight.engine.planned import EpisodesDriven
-from oversight.experiment.arm import Arm, PlannedEpisode
+from oversight.experiment.arm import Arm, PlannedEpisode, Seating
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
 from oversight.store import ArmRow, PlanRow, RunRow, StoreWriter
@@ -45,33 +46,29 @@ def add_plan(writer: StoreWriter, plan: Plan, first_arm: int = 0) -> None:
 
 def _plan_rows(episodes: Iterable[PlannedEpisode]) -> Iterator[tuple[int, PlanRow]]:
     """Yield what the store keeps of each episode, and the place of its arm, without unpacking a question."""
-    shared: dict[int, PlanRow] = {}  # by seating: most of a row is the same for hundreds of thousands of episodes
+    shared: dict[int, dict[str, Any]] = {}  # by seating: most of a row is the same for very many episodes
     for planned in episodes:
-        if (row := shared.get(id(planned.seating))) is None:
-            row = shared[id(planned.seating)] = _plan_row(planned)
-        yield (
-            planned.arm,
-            row._replace(
-                episode_id=planned.episode_id, question_key=planned.question.key, assignment=planned.assignment
-            ),
+        if (same := shared.get(id(planned.seating))) is None:
+            same = shared[id(planned.seating)] = _shared(planned.seating)
+        row = PlanRow(
+            episode_id=planned.episode_id, question_key=planned.question.key, assignment=planned.assignment, **same
         )
+        yield planned.arm, row
 
 
-def _plan_row(planned: PlannedEpisode) -> PlanRow:
-    seating, arm = planned.seating, planned.seating.arm
-    return PlanRow(
-        episode_id=planned.episode_id,
-        arm=arm.label,
-        task=arm.task,
-        protocol=seating.protocol,
-        options=arm.protocol.options,
-        judge=arm.model_name("judge", "overseer"),
-        strong=arm.model_name("strong"),
-        question_key=planned.question.key,
-        assignment=planned.assignment,
-        seed=seating.seed,
-        repeat=seating.repeat,
-    )
+def _shared(seating: Seating) -> dict[str, Any]:
+    """Return what is the same in the rows of all episodes of a seating."""
+    arm = seating.arm
+    return {
+        "arm": arm.label,
+        "task": arm.task,
+        "protocol": seating.protocol,
+        "options": arm.protocol.options,
+        "judge": arm.model_name("judge", "overseer"),
+        "strong": arm.model_name("strong"),
+        "seed": seating.seed,
+        "repeat": seating.repeat,
+    }
 
 
 def arm_row(arm_no: int, arm: Arm) -> ArmRow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +12,14 @@ import pyarrow.compute as pc
 from oversight.question import Question
 from oversight.store import Store, Transcript
 from oversight.store.transcript import from_row
+from oversight.util.ahead import ahead
 
 __all__ = ["Page", "stored_pages", "transcripts"]
 
 _SURVEY = 20_000
 """Of how many attempts the sizes are asked for at a time."""
 _PAGE = 8_000
-_PAGE_BYTES = 16 << 20
+_PAGE_BYTES = 32 << 20
 """How many attempts, and how much of text, are held in memory at a time, as the store's columns."""
 _DECODED = 100
 """How many are held as Python's objects."""
@@ -48,14 +48,7 @@ def transcripts(store: Store, episodes: _Wanted, page: int = _PAGE) -> Iterator[
 
 def stored_pages(store: Store, episodes: _Wanted, page: int = _PAGE) -> Iterator[Page]:
     """The same, some at a time, as the columns of the store's tables."""
-    with ThreadPoolExecutor(1) as reading:  # one page ahead: DuckDB needs no lock of Python's
-        coming: Future[Page] | None = None
-        for part in _parts(store, episodes, page):
-            now, coming = coming, reading.submit(Page, store, part)
-            if now is not None:
-                yield now.result()
-        if coming is not None:
-            yield coming.result()
+    yield from ahead(Page(store, part) for part in _parts(store, episodes, page))
 
 
 def _bound(wanted: _Wanted) -> list[list[Any]]:

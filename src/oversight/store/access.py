@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -152,7 +154,7 @@ def run_select(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Parame
         # DuckDB counts "WITH x AS (INSERT …) SELECT …" as a SELECT: only the transaction stops it.
         con.execute("BEGIN TRANSACTION READ ONLY")
         try:
-            return _distinct(con.sql(statements[0], params=list(params)).to_arrow_table())
+            return _distinct(_stoppable(con, lambda: con.sql(statements[0], params=list(params)).to_arrow_table()))
         finally:
             with suppress(duckdb.Error):
                 con.execute("ROLLBACK")
@@ -160,6 +162,23 @@ def run_select(con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Parame
         raise
     except duckdb.Error as error:
         raise StoreError(one_line(error)) from error
+
+
+def _stoppable(con: duckdb.DuckDBPyConnection, query: Callable[[], pa.Table]) -> pa.Table:
+    """Run a query so that Ctrl-C stops it: DuckDB heeds no signal for as long as only its other threads work.
+
+    Raises:
+        KeyboardInterrupt: it was stopped.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return query()  # Python has no other thread take signals
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(query)
+        try:
+            return answer.result()
+        except KeyboardInterrupt:
+            con.interrupt()
+            raise
 
 
 def _distinct(table: pa.Table) -> pa.Table:
