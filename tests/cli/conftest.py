@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,8 +49,8 @@ class Seen(NamedTuple):
     store: Path
     ran: Ran
 
-    def report(self, *options: object) -> Ran:
-        return here("report", "--store", self.store, *options)
+    def report(self, *options: str) -> Ran:
+        return _report(self.store, *options)
 
     def sql(self, query: str, *options: object) -> Ran:
         return here("sql", query, "--store", self.store, *options)
@@ -57,6 +58,12 @@ class Seen(NamedTuple):
     def episode(self, arm: str) -> str:
         found = self.sql(f"SELECT min(episode_id) AS id FROM episodes WHERE arm = '{arm}'", "--format", "json")
         return str(found.rows[0]["id"])
+
+
+@cache
+def _report(store: Path, *options: str) -> Ran:
+    """Report on a store that does not change, once for the same options."""
+    return here("report", "--store", store, *options)
 
 
 @pytest.fixture(scope="session")

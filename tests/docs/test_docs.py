@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 import yaml
+from cli.running import here
 
 from oversight.cli.app import app
 from oversight.experiment.file import COLUMNS, ExperimentFile, load_experiment
@@ -26,7 +27,6 @@ from oversight.testing import check_protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMAND = [str(Path(sys.executable).with_name("oversight"))]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -71,15 +71,9 @@ def test_every_key_of_an_experiment_file_is_documented() -> None:
 
 def test_the_protocol_in_the_docs_runs(tmp_path: Path) -> None:
     experiment = write_critique(tmp_path)
-    ran = subprocess.run(
-        [*COMMAND, "run", str(experiment), "--engine", "local", "--limit", "3", "--store", str(tmp_path / "store")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "critique" in ran.stdout
+    ran = here("run", experiment, "--engine", "local", "--limit", 3, "--store", tmp_path / "store")
+    assert ran.code == 0, ran.err
+    assert "critique" in ran.out
 
 
 def test_the_test_in_the_docs_passes(tmp_path: Path) -> None:

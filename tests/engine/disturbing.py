@@ -369,10 +369,19 @@ class Nodes:
         self._nodes: list[subprocess.Popen[str]] = []
         self.address = ""
         try:
-            self.head = self.start("--head", "--port=0", "--include-dashboard=false", cpus=cpus)
+            self.head = self._start_head(cpus)
         except BaseException:
             self.close()
             raise
+
+    def _start_head(self, cpus: int) -> subprocess.Popen[str]:
+        """Start the first node; again if Ray does not say its address, which was seen on a busy machine."""
+        arguments = ("--head", "--port=0", "--include-dashboard=false")
+        try:
+            return self.start(*arguments, cpus=cpus)
+        except AssertionError:
+            self.kill(self._nodes[-1])
+            return self.start(*arguments, cpus=cpus)
 
     def start(self, *arguments: str, cpus: int = 1) -> subprocess.Popen[str]:
         """Start a node with a home and a working directory of its own, and wait until it runs."""
@@ -397,11 +406,14 @@ class Nodes:
                 start_new_session=True,
             )
         self._nodes.append(node)
-        until(lambda: "Ray runtime started" in self._said(number), node, f"node {number} to start")
-        if not self.address:
-            # Ray prints how to reach the cluster a moment after it says that it runs.
-            until(lambda: _ADDRESS.search(self._said(number)), node, f"node {number} to say its address")
-            self.address = _ADDRESS.findall(self._said(number))[0]
+        try:
+            until(lambda: "Ray runtime started" in self._said(number), node, f"node {number} to start")
+            if not self.address:
+                # Ray prints how to reach the cluster a moment after it says that it runs.
+                until(lambda: _ADDRESS.search(self._said(number)), node, f"node {number} to say its address")
+                self.address = _ADDRESS.findall(self._said(number))[0]
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it said {self._said(number)!r}") from None
         return node
 
     def home(self, number: int) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,15 @@ def test_what_is_no_p_is_refused() -> None:
         holm([0.5, 1.2])
 
 
-# The library collects garbage at each call, which takes 0.2 s.
+@pytest.fixture(scope="module")
+def frozen() -> Iterator[None]:
+    """Keep what other tests left out of the garbage collection that the library does at each call."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen")
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_it_is_the_running_maximum_of_what_is_left_to_test(ps: list[float]) -> None:
