@@ -23,15 +23,15 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from oversight.belief import Belief, BeliefSource, BeliefStatus
-from oversight.digest import digest
+from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.message import PROTOCOL, Kind, Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.question import Answer, Item, Question
+from oversight.core.verdict import Annotation, Verdict
 from oversight.models.base import CallRecord
-from oversight.question import Answer, Item, Question
-from oversight.quotes import find_quotes
-from oversight.record import EpisodeOutcome, EpisodeSpec, Side
+from oversight.prompting.quotes import find_quotes
 from oversight.store import Parameter, RunRow, Store, StoreWriter, open_store
-from oversight.transcript import PROTOCOL, Kind, Message
-from oversight.verdict import Annotation, Verdict
+from oversight.util.digest import digest
 
 EPISODES = 100_000
 _RUNS = 12

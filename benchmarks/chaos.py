@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from engine.disturbing import (
+from execution.disturbing import (
     CALLS_EACH,
     EPISODES_EACH,
     GATE,
@@ -47,7 +47,7 @@ from engine.disturbing import (
     repeats,
     spread_over_nodes,
 )
-from engine.staging import Running
+from execution.staging import Running
 
 CONCURRENCY = 12
 _CALLS_A_KILL = 70

@@ -19,8 +19,8 @@ import pandas as pd
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
+from oversight.stats.estimate import evenly, f1_of, harmonic, ratio
 from oversight.stats.intervals import Floats, Interval, mean_difference, mean_ratio, proportion, within
-from oversight.stats.measured import evenly, f1_of, harmonic, ratio
 from oversight.stats.recovery import gap_recovered
 from oversight.stats.scores import LOG_SCORES
 

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import expit
 
 from oversight.stats.agreement import Agreement, cohen, fleiss, krippendorff_alpha
-from oversight.stats.measured import Measured
+from oversight.stats.estimate import Measured
 from oversight.stats.ratings import MEAN, SCALE, rate
 
 _JUDGES = 3

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from oversight.models.base import ChatMessage
-from oversight.models.embedded import KNOWN_WEIGHTS
-from oversight.models.embedded.checkpoint import Checkpoint
-from oversight.models.embedded.decoding import Batch
-from oversight.models.embedded.rows import Job, Row
+from oversight.models.embedded.language import KNOWN_WEIGHTS
+from oversight.models.embedded.language.batch_row import Job, Row
+from oversight.models.embedded.language.checkpoint import Checkpoint
+from oversight.models.embedded.language.decoding import Batch
 
 TEXT = "The wind went over the hills and into the valley, where nobody had lit a fire yet. " * 16
 REPLY = 40

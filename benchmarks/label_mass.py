@@ -5,7 +5,7 @@
 Runs an experiment with `embedded/smollm2` in every seat, and measures the same probabilities at three kinds of prompt:
 where a judge is asked for one letter, where it is asked at the same place to argue instead, and where the others are
 asked to speak. The last two are what a reading looks like when the model was not answering with a letter. For the
-minimum in `oversight.prompting.elicitation`. About two minutes for 10 questions on two idle cores.
+minimum in `oversight.core.elicitation`. About two minutes for 10 questions on two idle cores.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from oversight.models.base import ChatMessage, ChatReply, ChatRequest
-from oversight.models.embedded import SmolLM2
+from oversight.models.embedded.language import SmolLM2
 
 LETTERS = ("A", "B")
 ASKED, ARGUE, SPEAK = "verdict, one letter asked for", "verdict, an argument asked for", "speech"

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from oversight import Episode, Protocol, RunSettings, run_experiment
 from oversight.models.base import ModelSettings
-from oversight.models.dry_run import DryRunModel
-from oversight.registry import find_plugin
-from oversight.templates import Templates
+from oversight.models.dry_run_model import DryRunModel
+from oversight.plugins import find_plugin
+from oversight.prompting.templates import Templates
 from oversight.testing import SAMPLE_QUESTION
 
 _EXPERIMENT = """
@@ -27,7 +27,7 @@ task: {{name: table, path: rows.jsonl}}
 models: {{judge: "{model}", strong: "{model}"}}
 protocols: [{{debate: {{rounds: 3, orders: drawn}}}}]
 """
-_MODEL = "from oversight.models.dry_run import DryRunModel\n\n\nclass Instant(DryRunModel):\n    pass\n"
+_MODEL = "from oversight.models.dry_run_model import DryRunModel\n\n\nclass Instant(DryRunModel):\n    pass\n"
 
 
 def cpu_per_call(episodes: int) -> float:

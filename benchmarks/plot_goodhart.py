@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from oversight import OversightError, open_store
-from oversight.reports.optimised import Sweep, sweeps
+from oversight.reports.best_of_n_report import Sweep, sweeps
 from oversight.reports.plots import goodhart_curve
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oversight import open_store
 from oversight.reports.plots import accuracy_over_rounds
-from oversight.reports.rounds import accuracies
+from oversight.reports.rounds_report import accuracies
 
 
 def main(store: str, run: str, file: str, title: str = "") -> None:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from oversight import open_store
-from oversight.models.embedded import KNOWN_WEIGHTS
+from oversight.models.embedded.language import KNOWN_WEIGHTS
 
 MODEL = "smollm2"
 BELIEFS = ("logprob", "stated", "sampled")

@@ -22,7 +22,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from cli.running import Ran
-from engine.disturbing import (
+from execution.disturbing import (
     EPISODES_EACH,
     PAID,
     Server,
@@ -32,7 +32,7 @@ from engine.disturbing import (
     said_otherwise,
     unclassed,
 )
-from engine.staging import Running, rows
+from execution.staging import Running, rows
 
 from oversight.testing.loopback import FAULTS, SHAPES, Served
 

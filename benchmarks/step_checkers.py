@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/step_checkers.py [--calibrate] [DATA]
 
 DATA holds bigbench_mistake/ and gsm8k/ (default ../shared/data). The tuning half of each file (even lines, counted
-from 1) set the constants in src/oversight/embedded/steps/calibration.py, which --calibrate prints anew; what the
+from 1) set the constants in src/oversight/models/embedded/steps/base_rates.py, which --calibrate prints anew; what the
 rules themselves were written by was read there too. The report half (odd lines) set nothing.
 """
 
@@ -20,10 +20,10 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from oversight.embedded.steps import check_answer, check_step
-from oversight.embedded.steps.calibration import ANSWER_GUESS, STEP_GUESS
-from oversight.embedded.steps.checker import find_answer_kind, find_step
-from oversight.stats.measured import share_of
+from oversight.models.embedded.steps import check_answer, check_step
+from oversight.models.embedded.steps.base_rates import ANSWER_GUESS, STEP_GUESS
+from oversight.models.embedded.steps.checker import find_answer_kind, find_step
+from oversight.stats.estimate import share_of
 
 SUBSETS = ("multistep_arithmetic", "dyck_languages", "tracking_shuffled_objects", "logical_deduction", "word_sorting")
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")

@@ -1,4 +1,4 @@
-"""What Streamlit runs. A page is a module here with a function ``page()``; its name is its address."""
+"""What Streamlit runs. The page at ``/NAME`` is the function ``page()`` of the module ``NAME_page``."""
 
 from __future__ import annotations
 

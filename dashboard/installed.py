@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import BaseModel
 
-from oversight.aio import run_sync
 from oversight.core.bounded_run import run_bounded
 from oversight.core.conduct import conduct
-from oversight.episode import Episode
+from oversight.core.episode import Episode
+from oversight.core.message import PROTOCOL, Kind, Message
+from oversight.core.protocol import Protocol
+from oversight.core.question import Answer, Question
 from oversight.models.base import ModelSettings
-from oversight.models.dry_run import DryRunModel
-from oversight.protocol import Protocol
-from oversight.question import Answer, Question
-from oversight.registry import Plugin, find_plugin, installed
-from oversight.secrets import redact
-from oversight.templates import Templates
-from oversight.transcript import PROTOCOL, Kind, Message
+from oversight.models.dry_run_model import DryRunModel
+from oversight.plugins import Plugin, find_plugin, installed
+from oversight.prompting.templates import Templates
+from oversight.util.aio import run_sync
+from oversight.util.secrets import redact
 
 __all__ = ["Found", "Option", "SeatSeen", "experiment_with", "find_all", "find_one", "options_of", "seats_of"]
 

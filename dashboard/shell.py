@@ -28,7 +28,7 @@ def show(pages: Sequence[tuple[str, str]], default: str | None = None) -> None:
     """
     st.set_page_config(page_title="oversight", layout="wide", initial_sidebar_state=_SIDE)
     palette.chart_theme()
-    there = [(name, title) for name, title in pages if find_spec(f"{__package__}.{name}")]
+    there = [(name, title) for name, title in pages if find_spec(f"{__package__}.{name}_page")]
     built = {
         name: st.Page(_guarded(name), title=title, url_path=name, default=name == default) for name, title in there
     }
@@ -43,7 +43,7 @@ def _guarded(name: str) -> Callable[[], None]:
     """A page that says what to do when the store cannot be read; one whose ``NEEDS_STORE`` is false needs none."""
 
     def run() -> None:
-        module = import_module(f"{__package__}.{name}")
+        module = import_module(f"{__package__}.{name}_page")
         if not data.exists() and getattr(module, "NEEDS_STORE", True):
             _no_store()
             return

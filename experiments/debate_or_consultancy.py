@@ -19,7 +19,7 @@ import pandas as pd
 from oversight import OversightError, RunSettings, open_store, report, run_experiment
 from oversight.reports.verdicts import verdicts
 from oversight.stats import asd, bias, compare, planning, scores
-from oversight.stats.measured import Measured
+from oversight.stats.estimate import Measured
 
 QUICKSTART = Path(__file__).with_name("quickstart.yaml")
 

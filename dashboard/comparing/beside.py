@@ -12,7 +12,7 @@ from .. import data, links, untrusted
 from ..data import Asked
 from ..transcript import head, side, talk, work
 from .choice import PLACES, Choice, Half, pick
-from .questions import WAYS, sought
+from .question_comparison import WAYS, sought
 
 __all__ = ["show"]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from .. import data, links, untrusted, wording
+from .. import data, formats, links, untrusted
 from ..data import ArmOf
 
 __all__ = ["PLACES", "Choice", "Half", "choose", "pick"]
@@ -37,7 +37,7 @@ def choose(now: data.Moment) -> Choice | None:
     if not runs:
         return None
     names = data.run_names(now)
-    shown = {run: wording.run(run, names[run]) for run in runs}
+    shown = {run: formats.run(run, names[run]) for run in runs}
     first, second = (st.columns([6, 4, 1], vertical_alignment="bottom") for _ in range(2))
     # A run that has something to compare comes first; nobody opens this page for a run with one arm.
     usual = next((run for run, arms in runs.items() if len(arms) > 1), next(iter(runs)))

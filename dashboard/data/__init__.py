@@ -1,8 +1,8 @@
 """The only place of the dashboard that reads the store."""
 
-from .access import Moment, cached, directory, exists, live, moment, select, store
-from .compare import ArmOf, Asked, arms_of_all, asked, find_questions, prompts_of, run_settings, standings
-from .episodes import (
+from .comparison_data import ArmOf, Asked, arms_of_all, asked, find_questions, prompts_of, run_settings, standings
+from .episode_data import find_attempts, settings_of, transcript
+from .episode_list import (
     OUTCOMES,
     Filter,
     Listed,
@@ -15,8 +15,8 @@ from .episodes import (
     offered,
     producers,
 )
-from .judging import arms_to_judge
-from .results import (
+from .judging_data import arms_to_judge
+from .results_data import (
     Extras,
     Stamp,
     baselines,
@@ -36,9 +36,9 @@ from .results import (
     truncation_rows,
     verdict_table,
 )
-from .runs import ArmRow, RunRow, arm_rows, run_names, run_rows
+from .run_list import ArmRow, RunRow, arm_rows, run_names, run_rows
 from .search import Hits, search
-from .transcript import find_attempts, settings_of, transcript
+from .store_access import Moment, cached, directory, exists, live, moment, select, store
 
 __all__ = [
     "OUTCOMES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .access import Moment, cached, select
+from .store_access import Moment, cached, select
 
 __all__ = ["Hits", "search"]
 

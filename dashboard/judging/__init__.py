@@ -1,8 +1,8 @@
-"""The Judge page's parts. What a person said is on disk, by way of `oversight.human`, before the page goes on."""
+"""The Judge page's parts. What a person said is on disk, by way of `oversight.judging`, before the page goes on."""
 
 from __future__ import annotations
 
-from oversight.human import Desk, Session
+from oversight.judging import Desk, Session
 from oversight.store import Store
 
 from .. import links

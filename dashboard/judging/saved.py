@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from oversight.errors import StoreError
-from oversight.human import Answered, Desk
+from oversight.judging import Answered, Desk
 from oversight.store import Sitting
 
 from . import words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from oversight.human import Desk
+from oversight.judging import Desk
 from oversight.store import Sitting
 
 __all__ = ["show_once"]

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from oversight.human import About, Desk, Queue, Session, new_person
-from oversight.record import is_person
+from oversight.core.outcome import is_person
+from oversight.judging import About, Desk, Queue, Session, new_person
 
 from .. import data, links
 from . import address_of

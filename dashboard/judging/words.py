@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from oversight.embedded.images import read_pixels
+from oversight.core.message import PROTOCOL
 from oversight.errors import StoreError
-from oversight.human import Hearing, Said, Solved
+from oversight.judging import Hearing, Said, Solved
+from oversight.models.embedded.digits.images import read_pixels
 from oversight.store import Entry
-from oversight.transcript import PROTOCOL
 
-from .. import data, palette, pixels, untrusted
+from .. import data, palette, pixel_image, untrusted
 from ..untrusted import Box
 
 __all__ = ["image_so_far", "said_so_far", "situation", "steps_so_far", "text", "trouble"]
@@ -55,7 +55,7 @@ def image_so_far(hearing: Hearing, parts: Sequence[Sequence[Said]]) -> None:
     """The digits game: what the judge knows of the image by now."""
     said = [each for part in parts for each in part if not each.own]
     known, given = read_pixels(hearing.material or ""), read_pixels(hearing.prompt)
-    if boxes := pixels.image(known, given, said, _colours(parts)):
+    if boxes := pixel_image.image(known, given, said, _colours(parts)):
         untrusted.show(boxes, key="judging-image", whole=True)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from oversight.reports.report import ReportRow
 
-from .. import data, links, palette, untrusted, wording
+from .. import data, formats, links, palette, untrusted
 from ..data import Stamp
 from . import figure
 
@@ -77,7 +77,7 @@ def _failures(counts: pd.DataFrame) -> None:
     )
     classes = list(counts.groupby("failure")["episodes"].sum().sort_values(ascending=False).index)
     chips = tuple(
-        untrusted.Box("chip", (f"{wording.failure(name)}: {wide[name].sum():,}",), palette.FAILED) for name in classes
+        untrusted.Box("chip", (f"{formats.failure(name)}: {wide[name].sum():,}",), palette.FAILED) for name in classes
     )
     untrusted.show([title, untrusted.Box("row", chips)], key="failures")
     column = st.column_config
@@ -85,7 +85,7 @@ def _failures(counts: pd.DataFrame) -> None:
         wide[classes].reset_index(),
         key="failures-table",
         column_config={
-            name: column.NumberColumn(wording.failure(name), format="localized", width=110) for name in classes
+            name: column.NumberColumn(formats.failure(name), format="localized", width=110) for name in classes
         },
     )
 
@@ -97,7 +97,7 @@ def _faults(at: Stamp) -> None:
         return
     untrusted.show([untrusted.Box("heading", ("Failed calls, by whose they were",))], key="faults")
     frame = pd.DataFrame(found).drop(columns="run").rename(columns={"episodes": "episodes that failed for it"})
-    frame["failure"] = frame["failure"].map(wording.failure)
+    frame["failure"] = frame["failure"].map(formats.failure)
     column = st.column_config
     untrusted.table(
         frame,

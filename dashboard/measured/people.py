@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from oversight.stats.agreement import class_agreement, cohen
-from oversight.stats.measured import difference_of, share_of
+from oversight.stats.estimate import difference_of, share_of
 
 from .. import data, links, untrusted
 from ..data import Stamp

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from oversight.store import Transcript
 
-from .. import palette, untrusted, wording
+from .. import formats, palette, untrusted
 from ..untrusted import Box
-from .reading import answer_colour, colours, outcome
+from .parts import answer_colour, colours, outcome
 
 __all__ = ["asked", "show"]
 
@@ -29,7 +29,7 @@ def show(transcript: Transcript, *, key: str = "", prompt: bool = True) -> None:
     boxes += [_answer(transcript, place) for place in range(len(question.answers))]
     if transcript.outcome.failure:
         why = transcript.outcome.detail or ""
-        boxes.append(Box("open", (f"failed: {wording.failure(transcript.outcome.failure)}", Box("pre", (why,)))))
+        boxes.append(Box("open", (f"failed: {formats.failure(transcript.outcome.failure)}", Box("pre", (why,)))))
     untrusted.show(boxes, key=f"head{key}")
 
 

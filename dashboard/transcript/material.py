@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from oversight.quotes import Quote
+from oversight.core.message import Kind
+from oversight.prompting.quotes import Quote
 from oversight.store import Transcript
-from oversight.transcript import Kind
 
 from .. import untrusted
 from ..untrusted import Box, Part
-from .reading import colours
+from .parts import colours
 
 __all__ = ["show"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from oversight.core.message import PROTOCOL, Kind, Message, chat_history
 from oversight.store import Transcript
-from oversight.transcript import PROTOCOL, Kind, Message, chat_history
 
-from .. import links, untrusted, wording
+from .. import formats, links, untrusted
 from ..palette import NEUTRAL
 from ..untrusted import Box
-from .reading import colours
+from .parts import colours
 
 __all__ = ["calls", "prompts"]
 
@@ -72,11 +72,11 @@ def calls(transcript: Transcript) -> None:
                 "prompt": call.prompt_tokens,
                 "cached": call.cached_tokens,
                 "reply": call.completion_tokens,
-                "cost": wording.money(call.cost_usd),
+                "cost": formats.money(call.cost_usd),
                 "seconds": call.latency_s,
                 "answered as": call.resolved_model,
                 "provider": call.provider,
-                "ended": wording.failure(call.failure) if call.failure else call.finish_reason,
+                "ended": formats.failure(call.failure) if call.failure else call.finish_reason,
                 "made for": call.origin.value,
                 "detail": call.detail or "",
             }

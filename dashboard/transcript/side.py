@@ -9,12 +9,12 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from oversight.embedded.images import PIXELS, read_pixels
+from oversight.models.embedded.digits.images import PIXELS, read_pixels
 from oversight.store import Transcript
 
-from .. import pixels, untrusted, wording
+from .. import formats, pixel_image, untrusted
 from ..untrusted import Box
-from .reading import answer_colour, colours
+from .parts import answer_colour, colours
 
 __all__ = ["beliefs", "facts", "image", "show"]
 
@@ -38,7 +38,7 @@ def image(transcript: Transcript, *, key: str = "") -> None:
     known = {pixel.place: pixel for pixel in read_pixels(transcript.question.material or "")}
     if len(known) == PIXELS:
         given = [pixel for pixel in read_pixels(transcript.question.prompt) if known[pixel.place] == pixel]
-        boxes = pixels.image(known.values(), given, transcript.messages, colours(transcript))
+        boxes = pixel_image.image(known.values(), given, transcript.messages, colours(transcript))
         untrusted.show(boxes, key=f"image{key}")
 
 
@@ -84,14 +84,14 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     costs = [call.cost_usd for call in calls]
     known = [cost for cost in costs if cost is not None]
     read, written = _total([c.prompt_tokens for c in calls]), _total([c.completion_tokens for c in calls])
-    tokens = "unknown" if read is written is None else f"{wording.count(read)} + {wording.count(written)}"
+    tokens = "unknown" if read is written is None else f"{formats.count(read)} + {formats.count(written)}"
     # Of what others published nobody may have written down the calls, which is not the same as none.
     recorded = bool(calls) or not transcript.spec.imported
     facts = {
         "calls": f"{len(calls):,}" if recorded else "unknown",
         "tokens": tokens if recorded else "unknown",
-        "cost": wording.money(sum(known) if recorded and len(known) == len(costs) else None),
-        "took": wording.duration(transcript.outcome.duration_s),
+        "cost": formats.money(sum(known) if recorded and len(known) == len(costs) else None),
+        "took": formats.duration(transcript.outcome.duration_s),
         "started": f"{transcript.outcome.started_at:%Y-%m-%d %H:%M:%S} UTC",
         "seed, repeat": f"{transcript.spec.seed}, {transcript.spec.repeat}",
         "question": transcript.question.id,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from oversight.core.message import Kind, Message
 from oversight.models.base import CallRecord
 from oversight.store import Transcript
-from oversight.transcript import Kind, Message
 
-from .. import links, untrusted, wording
+from .. import formats, links, untrusted
 from ..untrusted import Box, Part
-from .reading import colours, noted, shares
+from .parts import colours, noted, shares
 
 __all__ = ["show"]
 
@@ -153,10 +153,10 @@ def _call(made: Sequence[CallRecord]) -> Box:
     lines = [
         f"{call.model}"
         + (f" (answered as {call.resolved_model})" if call.resolved_model not in ("", call.model) else "")
-        + f"  ·  {wording.count(call.prompt_tokens)} + {wording.count(call.completion_tokens)} tokens"
-        + f", {wording.count(call.cached_tokens)} cached"
-        + f"  ·  {wording.money(call.cost_usd)}  ·  {call.latency_s:.2f} s  ·  "
-        + (wording.failure(call.failure) if call.failure else call.finish_reason)
+        + f"  ·  {formats.count(call.prompt_tokens)} + {formats.count(call.completion_tokens)} tokens"
+        + f", {formats.count(call.cached_tokens)} cached"
+        + f"  ·  {formats.money(call.cost_usd)}  ·  {call.latency_s:.2f} s  ·  "
+        + (formats.failure(call.failure) if call.failure else call.finish_reason)
         + (f"  ·  {call.origin.value} for another attempt" if call.origin.value != "made" else "")
         for call in made
     ]

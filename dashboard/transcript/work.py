@@ -9,7 +9,7 @@ from oversight.store import Transcript
 
 from .. import palette, untrusted
 from ..untrusted import Box, Part
-from .reading import colours, noted
+from .parts import colours, noted
 
 __all__ = ["show"]
 

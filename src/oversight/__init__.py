@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oversight.util.quiet_start  # noqa: F401 - before all that takes long
-from oversight.belief import Belief, BeliefSource, BeliefStatus
-from oversight.episode import Episode
+from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.episode import Episode
+from oversight.core.message import Message, visible_to
+from oversight.core.protocol import Assignment, Distillable, Protocol
+from oversight.core.question import Answer, Item, Question, Worked, same_question
+from oversight.core.seat import Seat
+from oversight.core.solutions import Checked, Solution, SolutionOptions, read_solution, solutions_to_check, verdict_over
+from oversight.core.verdict import Annotation, Verdict
 from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolError, StoreError, UsageError
-from oversight.protocol import Assignment, Distillable, Protocol
-from oversight.question import Answer, Item, Question, Worked, same_question
-from oversight.seat import Seat
-from oversight.supervision import Checked, Solution, SolutionOptions, read_solution, solutions_to_check, verdict_over
-from oversight.tasks.base import Task
-from oversight.transcript import Message, visible_to
-from oversight.verdict import Annotation, Verdict
+from oversight.tasks.task import Task
 
 if TYPE_CHECKING:
-    from oversight.engine.run import RunSettings, run_experiment
+    from oversight.execution.run import RunSettings, run_experiment
     from oversight.reports.report import report
     from oversight.store import open_store
 
@@ -63,10 +63,10 @@ __all__ = [
 
 # Plugins import this package in every worker, where nobody needs a database or statistics.
 _LAZY = {
-    "RunSettings": "oversight.engine.run",
+    "RunSettings": "oversight.execution.run",
     "open_store": "oversight.store",
     "report": "oversight.reports.report",
-    "run_experiment": "oversight.engine.run",
+    "run_experiment": "oversight.execution.run",
 }
 
 # In a checkout the plugin folders lie beside ``src``; in an installed wheel they lie inside this package.

@@ -9,8 +9,8 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from oversight.calls.call_cache import Call, Outcome
 from oversight.calls.gate import GateSettings, Limits
-from oversight.calls.journal import Call, Outcome
 from oversight.errors import FailureClass
 from oversight.models.base import ChatReply
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oversight.calls.call_cache import JOURNAL, Call, Journal, Recorded
 from oversight.calls.gate import CallGate, GateSettings, Limits
-from oversight.calls.journal import JOURNAL, Call, Journal, Recorded
 from oversight.calls.metered import Meter
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason
 from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings, Origin

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oversight.calls.journal import JOURNAL, Journal, Outcome
+from oversight.calls.call_cache import JOURNAL, Journal, Outcome
 from oversight.errors import FailureClass, StoreError
 from oversight.models.base import ChatReply, Origin
 
@@ -252,7 +252,7 @@ def test_a_replay_takes_what_can_be_used_first_and_what_failed_where_there_is_no
 ENDLESS = """
 import sys, pathlib
 from calls.making import a_call, good
-from oversight.calls.journal import Journal
+from oversight.calls.call_cache import Journal
 journal = Journal(pathlib.Path(sys.argv[1]))
 for number in range(10**9):
     journal.keep("r1", [(a_call(f"k{number}"), good("x" * 3000)), (a_call(f"k{number}", "other"), good("y"))])
@@ -375,7 +375,7 @@ def test_it_can_be_read_from_another_thread_than_the_one_that_opened_it(stored: 
 AS_NOBODY = """
 import json, os, sys, pathlib
 from calls.making import a_call
-from oversight.calls.journal import Journal
+from oversight.calls.call_cache import Journal
 from oversight.errors import StoreError
 os.setgid(65534); os.setuid(65534)
 folder = pathlib.Path(sys.argv[1])

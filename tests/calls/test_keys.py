@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cli.running import Ran, here, oversight
-from engine.staging import rows
+from execution.staging import rows
 from experiment.files import questions
 
 from oversight.testing.loopback import Fault, LoopbackServer, Reply, default_responder

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from cli.running import Ran, ended, here, start
-from engine.staging import rows
+from execution.staging import rows
 from experiment.files import questions
 
 from oversight.testing.loopback import Fault, LoopbackServer, Reply, default_responder
@@ -30,7 +30,7 @@ import base64
 import os
 
 from oversight import Protocol
-from oversight.verdict import Annotation
+from oversight.core.verdict import Annotation
 
 
 class Blabber(Protocol):

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from cli.running import Ran, full_disk, here
-from engine.staging import count, rows
+from execution.staging import count, rows
 from experiment.files import questions
 
 from oversight.calls.limiter import Limiter
 from oversight.models.base import ChatMessage, ChatRequest
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.testing.loopback import Fault, LoopbackServer, Reply, default_responder
 
 pytestmark = pytest.mark.long

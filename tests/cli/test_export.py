@@ -12,12 +12,12 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from cli.running import Ran, environment, full_disk, here
-from oversight.belief import Belief
-from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.core.belief import Belief
+from oversight.core.message import Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
+from oversight.core.verdict import Verdict
 from oversight.reports.transcripts import transcripts
 from oversight.store import Store, Transcript, open_store
-from oversight.transcript import Message
-from oversight.verdict import Verdict
 
 SECRET = "sk-thisisnobodyskey0123456789"
 CANARY = "canary-7f3a"
@@ -30,8 +30,8 @@ import json
 from oversight import Answer, Item, Question
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply
-from oversight.question import Worked
-from oversight.tasks.base import Task
+from oversight.core.question import Worked
+from oversight.tasks.task import Task
 
 
 class Sums(Task):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cli.running import here
-from oversight.iterate.chat_rows import problems
+from oversight.models.chat_rows import problems
 from oversight.store import Store, open_store
 
 PLUGINS = '''\
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from oversight.models.base import ChatModel, ChatReply
 from oversight import Answer, Item, Question
-from oversight.tasks.base import Task
+from oversight.tasks.task import Task
 
 LOG = Path(__file__).with_name("asked.jsonl")
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import pytest
 
 from cli.running import here
-from oversight.models.embedded import KNOWN_WEIGHTS, Weights, fetch
-from oversight.models.embedded.weights import weights_folder
+from oversight.models.embedded.language import KNOWN_WEIGHTS, Weights, fetch
+from oversight.models.embedded.language.weights import weights_folder
 
 _CONTENT = b"weights " * 10_000
 _MEMBER = "fake_weights/tiny.gguf"

@@ -13,18 +13,18 @@ import pytest
 
 from cli.running import Ran, here
 from cli.test_reading import controls
-from oversight.heard import heard_by_judge
-from oversight.human.hearing import hearing
+from oversight.core.judge_view import heard_by_judge
+from oversight.core.message import Kind, Message, chat_history, visible_to
+from oversight.judging.transcript_view import hearing
 from oversight.reports.conversations import conversation_rows
 from oversight.store import Store, open_store
-from oversight.transcript import Kind, Message, chat_history, visible_to
 
 PLUGINS = '''\
 """Debaters and a judge who reason before they speak; one debater runs into a token limit."""
 
 from oversight import Answer, Item, Question
 from oversight.models.base import ChatModel, ChatReply
-from oversight.tasks.base import Task
+from oversight.tasks.task import Task
 
 
 class Rooms(Task):

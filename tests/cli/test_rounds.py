@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from iterate.staging import HELD, TRAIN, command, lay_out_files
+from training.staging import HELD, TRAIN, command, lay_out_files
 
 from cli.running import Ran, here
 

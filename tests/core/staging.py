@@ -9,8 +9,8 @@ from typing import Any
 
 from oversight import Answer, Assignment, Episode, Question
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.dry_run import example_reply
-from oversight.templates import Templates
+from oversight.models.dry_run_model import example_reply
+from oversight.prompting.templates import Templates
 
 MATERIAL = "The letter of 1871 names the old mill, not the harbour; it cost 12 pounds."
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from staging import SOURCES
 
 from oversight import Belief, BeliefSource, Episode, Protocol, Seat, Verdict
-from oversight.markup import Trusted
-from oversight.templates import Templates
+from oversight.core.message import PROTOCOL, Kind, Message
+from oversight.prompting.markup import Trusted
+from oversight.prompting.templates import Templates
 from oversight.testing.conformance import (
     SAMPLE_QUESTION,
     ConformanceError,
@@ -22,7 +23,6 @@ from oversight.testing.conformance import (
     NotRepeatable,
     check_protocol,
 )
-from oversight.transcript import PROTOCOL, Kind, Message
 
 
 def check(protocol: type[Protocol], **sources: str) -> None:

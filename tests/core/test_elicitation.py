@@ -15,8 +15,7 @@ from pydantic import ValidationError
 from staging import QUESTION, STATED, THREE, prompt, stage
 
 from oversight import Belief, BeliefSource, BeliefStatus, CallFailed, Episode, FailureClass, Question
-from oversight.models.base import ChatReply, ChatRequest
-from oversight.prompting.elicitation import (
+from oversight.core.elicitation import (
     MINIMUM_MASS,
     from_choices,
     from_samples,
@@ -24,6 +23,7 @@ from oversight.prompting.elicitation import (
     instruction,
     without_instruction,
 )
+from oversight.models.base import ChatReply, ChatRequest
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 

@@ -9,10 +9,10 @@ import pytest
 from staging import QUESTION, THREE, Gate, MarkedModel, prompt, stage
 
 from oversight import Answer, CallFailed, Episode, FailureClass, Message, ProtocolError, Question, Seat
-from oversight.markup import find
-from oversight.templates import Templates
+from oversight.core.message import PROTOCOL, Kind
+from oversight.prompting.markup import find
+from oversight.prompting.templates import Templates
 from oversight.testing.scripted import ScriptedModel
-from oversight.transcript import PROTOCOL, Kind
 
 
 async def brief_of(templates: dict[str, str] | None = None, **seat: Any) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from staging import MarkedModel, stage
 
 from oversight import Episode, Seat, visible_to
-from oversight.transcript import PROTOCOL, Kind, Message, chat_history
+from oversight.core.message import PROTOCOL, Kind, Message, chat_history
 
 SEATS = ("ann", "bob", "cid", "dan")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import TRAPS, nasty_text
 
-from oversight.markup import Trusted, escape, find, tag, unescape
+from oversight.prompting.markup import Trusted, escape, find, tag, unescape
 
 NAMES = ("message", "quote", "stance", "answers", "material", "question")
 plain = st.text(st.characters(exclude_characters="&", codec="utf-8"))

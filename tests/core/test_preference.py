@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from staging import QUESTION
 
 from oversight import Episode, ProtocolError, Seat
-from oversight.markup import find
+from oversight.core.message import PREFERENCE, Kind
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.templates import Templates
-from oversight.transcript import PREFERENCE, Kind
+from oversight.prompting.markup import find
+from oversight.prompting.templates import Templates
 
 TEMPLATES = Templates({"speaker": "You speak.", "other": "You listen.", "argue": "Argue."})
 

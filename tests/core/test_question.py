@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from staging import QUESTION, THREE
 
 from oversight import Answer, Item, Question
-from oversight.markup import find
+from oversight.prompting.markup import find
 
 
 def answers(*texts: str) -> tuple[Answer, ...]:

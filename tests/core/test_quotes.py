@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from oversight.markup import escape, find
-from oversight.quotes import find_quotes, render_quoted, verify
+from oversight.prompting.markup import escape, find
+from oversight.prompting.quotes import find_quotes, render_quoted, verify
 
 STORY = "The letter named the old mill - not the harbour; it cost 12 pounds, or 1,250.75 in all. He said: “No!”"
 

@@ -15,9 +15,9 @@ from staging import stage
 
 from oversight import Protocol, UsageError
 from oversight.models.base import ChatModel
-from oversight.registry import find_plugin, installed, nearest
-from oversight.tasks.base import Task
-from oversight.templates import Templates
+from oversight.plugins import find_plugin, installed, nearest
+from oversight.prompting.templates import Templates
+from oversight.tasks.task import Task
 from oversight.testing.conformance import check_protocol
 
 SOLO = '''
@@ -205,7 +205,7 @@ def test_a_file_plugin_runs_where_its_file_is_not(folder: Path) -> None:
     script = (
         "import pickle, sys\n"
         "from oversight import Protocol\n"
-        "from oversight.templates import Templates\n"
+        "from oversight.prompting.templates import Templates\n"
         "from oversight.testing.conformance import check_protocol\n"
         "plugin = pickle.load(open(sys.argv[1], 'rb'))\n"
         "check_protocol(plugin.load(Protocol)(), templates=Templates(plugin.prompts))\n"

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from staging import QUESTION, prompt, stage
 
 from oversight import CallFailed, Episode, FailureClass
-from oversight.aio import run_sync
-from oversight.belief import Belief, BeliefSource
+from oversight.core.belief import Belief, BeliefSource
+from oversight.core.message import Kind, Message
+from oversight.core.seat import Seat
 from oversight.models.base import ChatReply
-from oversight.seat import Seat
 from oversight.testing.scripted import Scripted, ScriptedModel
-from oversight.transcript import Kind, Message
+from oversight.util.aio import run_sync
 
 
 def speaker(*replies: Scripted, **settings: object) -> tuple[ScriptedModel, Episode, Seat]:

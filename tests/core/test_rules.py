@@ -11,10 +11,10 @@ from staging import QUESTION
 from strategies import nasty_text, options_of, questions
 
 from oversight import Protocol, Question
-from oversight.digest import draw
-from oversight.record import EpisodeSpec
-from oversight.registry import find_plugin, installed
+from oversight.core.outcome import EpisodeSpec
+from oversight.plugins import find_plugin, installed
 from oversight.testing.conformance import check_protocol
+from oversight.util.digest import draw
 
 PROTOCOLS = {name: find_plugin(Protocol, name).load(Protocol) for name in installed(Protocol)}
 

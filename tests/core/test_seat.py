@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from staging import QUESTION, STATED, prompt, stage
 
 from oversight import CallFailed, Episode, FailureClass, ProtocolError, Verdict
+from oversight.core.message import Kind
 from oversight.models.base import ChatReply
 from oversight.testing.scripted import Scripted, ScriptedModel
-from oversight.transcript import Kind
 
 
 class Label(BaseModel):

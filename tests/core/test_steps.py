@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from staging import QUESTION, stage
 
 from oversight import Item, ProtocolError, Worked
-from oversight.steps import split_steps
+from oversight.core.step_splitting import split_steps
 from oversight.testing.scripted import ScriptedModel
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oversight.markup import escape, find
-from oversight.transcript import PROTOCOL, Kind, Message, chat_history, concurrent, visible_to
+from oversight.core.message import PROTOCOL, Kind, Message, chat_history, concurrent, visible_to
+from oversight.prompting.markup import escape, find
 
 
 def brief(seat: str, text: str = "brief", **rest: Any) -> Message:

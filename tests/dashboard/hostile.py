@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from oversight.belief import Belief, BeliefSource
+from oversight.core.belief import Belief, BeliefSource
+from oversight.core.message import PROTOCOL, Kind, Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.question import Answer, Item, Question
+from oversight.core.verdict import Annotation, Verdict
 from oversight.models.base import CallRecord
-from oversight.question import Answer, Item, Question
-from oversight.quotes import Quote, find_quotes
-from oversight.record import EpisodeOutcome, EpisodeSpec, Side
+from oversight.prompting.quotes import Quote, find_quotes
 from oversight.store import RunRow, StoreWriter
-from oversight.transcript import PROTOCOL, Kind, Message
-from oversight.verdict import Annotation, Verdict
 
 ELSEWHERE = "evil.example"
 

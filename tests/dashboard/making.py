@@ -15,9 +15,9 @@ MODELS = '''\
 import json
 from pathlib import Path
 
-from oversight.markup import find
+from oversight.prompting.markup import find
 from oversight.models.base import ChatModel, ChatReply
-from oversight.models.dry_run import example_reply
+from oversight.models.dry_run_model import example_reply
 
 
 class Divider(ChatModel):

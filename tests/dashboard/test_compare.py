@@ -15,9 +15,9 @@ import oversight
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.chromium import browsing, needs_chromium, serving
 from dashboard.conftest import Kept, watch
-from oversight.question import Item
-from oversight.record import EpisodeSpec
-from oversight.reports.compared import changed_settings, compared, flattened, matched
+from oversight.core.outcome import EpisodeSpec
+from oversight.core.question import Item
+from oversight.reports.comparison import changed_settings, compared, flattened, matched
 from oversight.stats.compare import mcnemar
 from oversight.store import RunRow, StoreWriter
 
@@ -232,7 +232,7 @@ def test_two_runs_show_what_differs_and_nothing_else(two: Two) -> None:
 
 @pytest.mark.long
 def test_no_path_of_this_machine_is_shown(two: Two) -> None:
-    from oversight.dashboard.comparing.runs import _shown
+    from oversight.dashboard.comparing.run_comparison import _shown
 
     assert _shown('"/home/me/secret/cats.jsonl"') == "…/cats.jsonl"
     assert _shown('"openai/gpt-5"') == "openai/gpt-5"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.staging import Running, count
+from execution.staging import Running, count
 
 import oversight
 from dashboard import hostile

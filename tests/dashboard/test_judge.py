@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from human import staging
+from judging import staging
 from streamlit.testing.v1 import AppTest
 
 from dashboard import making
@@ -17,9 +17,9 @@ from oversight.store import Ledger, open_store
 
 
 def app() -> None:
-    from oversight.dashboard import judge
+    from oversight.dashboard import judge_page
 
-    judge.page()
+    judge_page.page()
 
 
 def opened(directory: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from human import staging
+from judging import staging
 
 from oversight.store import Ledger, open_store
 from oversight.store.access import DATABASE
@@ -30,7 +30,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 # A run that writes an episode after another until it is told to stop.
 WRITER = """
 import sys, pathlib, select
-from human import staging
+from judging import staging
 from oversight.store import StoreWriter
 with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
     print("open", flush=True)

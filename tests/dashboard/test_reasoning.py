@@ -10,8 +10,8 @@ from cli.test_reasoning import PLUGINS, Thoughts, make
 import oversight
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.conftest import watch
+from oversight.core.message import Kind
 from oversight.reports.report import report
-from oversight.transcript import Kind
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_the_moments_of_a_seat_are_its_replies(thoughts: Thoughts) -> None:
 
 
 def test_results_say_which_side_was_cut_off_and_that_tokens_are_unknown(thoughts: Thoughts) -> None:
-    from oversight.dashboard.measured.cost import use_of
+    from oversight.dashboard.measured.cost_figure import use_of
 
     at = opened("results", run=thoughts.run, view="lost")
     assert "Texts that a token limit cut off, by whose they are" in said(at)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from human import staging
+from judging import staging
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -19,8 +19,8 @@ import oversight
 from dashboard.browsing import opened, said
 from dashboard.chromium import Visitor, browsing, needs_chromium, serving
 from dashboard.conftest import Kept, watch
-from oversight.reports.process import process
-from oversight.reports.rejudged import rejudged_by_people
+from oversight.reports.process_report import process
+from oversight.reports.rejudge_report import rejudged_by_people
 from oversight.reports.report import report
 from oversight.reports.verdicts import verdicts
 from oversight.stats import calibration, compare
@@ -143,7 +143,7 @@ def test_a_run_without_beliefs_on_the_way_says_how_to_have_some(kept: Kept) -> N
 
 
 def test_cost_is_money_where_prices_are_known_and_else_tokens(kept: Kept) -> None:
-    from oversight.dashboard.measured.cost import use_of
+    from oversight.dashboard.measured.cost_figure import use_of
 
     rows = report(oversight.open_store(kept.directory), [kept.quickstart])
     paid = use_of([row.model_copy(update={"cost_usd": 0.5, "n_pending": 1}) for row in rows])

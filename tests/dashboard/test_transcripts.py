@@ -13,7 +13,7 @@ import oversight
 from dashboard import making
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.conftest import Kept, watch
-from oversight.transcript import chat_history
+from oversight.core.message import chat_history
 
 EVERYTHING = 15 + 1 + 2 + 2
 

@@ -14,15 +14,15 @@ import pytest
 import yaml
 from cli.running import here
 
-from oversight.cli.app import app
+from oversight.cli.commands import app
+from oversight.core.protocol import Protocol
 from oversight.experiment.file import COLUMNS, ExperimentFile, load_experiment
 from oversight.experiment.plan import build_plan
-from oversight.protocol import Protocol
-from oversight.registry import find_plugin, installed
+from oversight.plugins import find_plugin, installed
+from oversight.prompting.templates import Templates
 from oversight.reports.export import ExportForm
-from oversight.tasks.base import Task
-from oversight.tasks.source import FileTask
-from oversight.templates import Templates
+from oversight.tasks.dataset_files import FileTask
+from oversight.tasks.task import Task
 from oversight.testing import check_protocol
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ def test_every_shipped_experiment_says_what_to_expect_and_can_be_planned() -> No
         experiment = load_experiment(path)
         assert "xpect" in experiment.file.description, path.name
         if experiment.file.iterate is not None:
-            continue  # tests/iterate runs these
+            continue  # tests/training runs these
         # Those that read a published file are planned from stand-ins in tests/experiment/test_published_setups.py.
         if not issubclass(find_plugin(Task, experiment.file.task["name"]).load(Task), FileTask):
             assert build_plan(experiment, limit=1).episodes

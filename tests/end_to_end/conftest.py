@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli.running import here
-from engine.staging import rows
+from execution.staging import rows
 
 from oversight.testing.loopback import LoopbackServer
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import pytest
 from cli.running import here
-from engine.disturbing import journalled
-from engine.staging import Running, rows
+from execution.disturbing import journalled
+from execution.staging import Running, rows
 from experiment.files import questions
 from tasks.reading import published
 
 from oversight import RunSettings, run_experiment
-from oversight.models.dry_run import example_for_schema
+from oversight.models.dry_run_model import example_for_schema
 from oversight.testing.loopback import LoopbackServer, Reply
 
 pytestmark = pytest.mark.long

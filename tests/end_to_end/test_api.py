@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cli.running import Ran, environment, here, oversight
-from engine.staging import rows
+from execution.staging import rows
 from experiment.files import questions
 
 from oversight.testing.loopback import Fault, LoopbackServer, default_responder

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from cli.running import Ran, here
-from engine.staging import rows
+from execution.staging import rows
 from experiment.files import questions
 
 from oversight.testing.loopback import LoopbackServer, Reply

@@ -13,11 +13,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 from cli.running import Ran, here
-from engine.disturbing import Kill, end, kill_driver, repeats
-from engine.staging import Running, count, rows
-from iterate.staging import HELD, TRAIN, Dividing, command, distilled, lay_out, rounds, scores
+from execution.disturbing import Kill, end, kill_driver, repeats
+from execution.staging import Running, count, rows
+from training.staging import HELD, TRAIN, Dividing, command, distilled, lay_out, rounds, scores
 
-from oversight.iterate.chat_rows import ChatRow, problems, read_rows
+from oversight.models.chat_rows import ChatRow, problems, read_rows
 from oversight.store import open_store
 from oversight.testing.loopback import Fate, Fault, LoopbackServer, Reply, TuningDesk
 

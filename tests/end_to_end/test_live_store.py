@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from cli.running import ended, start
-from engine.staging import Running, count
+from execution.staging import Running, count
 
 import oversight
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.running import here
-from engine.staging import rows
+from execution.staging import rows
 from experiment.files import questions
 from models.answering import answering, completion
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from cli.running import here
-from engine.staging import rows
+from execution.staging import rows
 
-from oversight.cli.judging import print_ladder
 from oversight.cli.output import Format
-from oversight.engine.judge_prompt import JudgePrompt
-from oversight.engine.planned import RunSettings
-from oversight.engine.rejudge import Rejudged, rejudge
+from oversight.cli.rejudge_command import print_ladder
 from oversight.errors import UsageError
+from oversight.execution.execute import RunSettings
+from oversight.execution.judge_prompt import JudgePrompt
+from oversight.execution.rejudge import Rejudged, rejudge
 from oversight.reports.ladder import LadderRow, ladder
 from oversight.store import open_store
 from oversight.testing.loopback import LoopbackServer, Reply

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cli.running import here
-from engine.staging import rows
+from execution.staging import rows
 
 from oversight.testing.loopback import Fault, LoopbackServer, Reply
 

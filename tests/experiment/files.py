@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from oversight.core.outcome import EpisodeSpec
 from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import Plan, build_plan
-from oversight.record import EpisodeSpec
 
 TINY = """\
 name: tiny

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiment.files import TINY, experiment, planned, questions, rows, specs, write
-from oversight.record import EpisodeSpec
+from oversight.core.outcome import EpisodeSpec
 
 COUNT = 200
 # Five standard deviations of a fair coin over 200 questions; the draws are fixed, so this never flickers.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 from cli.running import here
-from iterate.staging import HELD, MODELS, TRAIN
 from tasks.reading import published
+from training.staging import HELD, MODELS, TRAIN
 
 from experiment.files import questions, write
 from oversight.experiment.file import load_experiment

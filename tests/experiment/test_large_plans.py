@@ -12,9 +12,9 @@ from cli.running import here
 
 from experiment.files import experiment, planned, questions, write
 from oversight import Answer, Item, Question, Worked
-from oversight.digest import digest
 from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import build_plan
+from oversight.util.digest import digest
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,17 +16,17 @@ from tasks.reading import jsonl, record
 from experiment.files import planned, specs
 from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import Plan
-from oversight.registry import find_plugin
-from oversight.tasks.base import Task
+from oversight.plugins import find_plugin
 from oversight.tasks.bigbench_mistake import BigBenchMistake, Subset
 from oversight.tasks.boolq import BoolQ
+from oversight.tasks.dataset_files import Download, FileTask
 from oversight.tasks.gpqa import GPQA
 from oversight.tasks.gsm8k import Gsm8k
 from oversight.tasks.mmlu import Mmlu
 from oversight.tasks.nyu2023 import Nyu2023
 from oversight.tasks.quality import Quality
-from oversight.tasks.source import Download, FileTask
 from oversight.tasks.strategyqa import StrategyQA
+from oversight.tasks.task import Task
 from oversight.tasks.truthfulqa import TruthfulQA
 
 SHIPPED = Path(__file__).parents[2] / "experiments"
@@ -40,7 +40,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def kept(download: Download) -> Path:
         return tmp_path / download.name
 
-    monkeypatch.setattr("oversight.tasks.source.fetch", kept)
+    monkeypatch.setattr("oversight.tasks.dataset_files.fetch", kept)
     jsonl(tmp_path / "quality" / "QuALITY.v1.0.1.htmlstripped.dev", [record(Quality)])
     jsonl(tmp_path / "gsm8k" / "example_model_solutions.jsonl", [record(Gsm8k)])
     parquet(tmp_path / "boolq" / "validation-00000-of-00001.parquet", BoolQ.sample)

@@ -12,7 +12,7 @@ from cli.running import here
 
 from experiment.files import experiment, write
 from oversight.errors import UsageError
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.util.secret_search import find_secret
 
 # Nothing about its shape gives it away: what protects it is where it stands.

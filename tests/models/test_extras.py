@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.retry import call_with_retries
 
 from .answering import Answer, answering, completion, top

@@ -23,7 +23,7 @@ sys.addaudithook(guard)
 
 import asyncio
 from oversight.models.base import ChatMessage, ChatRequest
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.retry import call_with_retries
 from oversight.testing.loopback import Fault, LoopbackServer
 assert "litellm" not in sys.modules and "openai" not in sys.modules

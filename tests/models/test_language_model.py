@@ -14,7 +14,7 @@ from models.conftest import ask
 from models.tiny_model import CONTEXT, LABELS, VARIANTS, save_model
 from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.base import ChatMessage, ChatReply, ChatRequest
-from oversight.models.embedded import LanguageModelSettings, SmolLM2, TransformersModel
+from oversight.models.embedded.language import LanguageModelSettings, SmolLM2, TransformersModel
 
 pytest.importorskip("torch", reason="needs the extra oversight[lm]: make install-lm")
 pytest.importorskip("transformers", reason="needs the extra oversight[lm]: make install-lm")
@@ -226,7 +226,7 @@ def test_settings_that_it_does_not_have_are_refused(tiny: Path) -> None:
 
 @pytest.mark.long
 def test_weights_that_are_not_there_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oversight.models.embedded.weights.weights_folder", lambda: tmp_path)
+    monkeypatch.setattr("oversight.models.embedded.language.weights.weights_folder", lambda: tmp_path)
     with pytest.raises(UsageError, match=r"^embedded/smollm2 has no weights .*'oversight models fetch smollm2'"):
         SmolLM2.check(LanguageModelSettings(model="embedded/smollm2"))
     with pytest.raises(UsageError, match=r"^embedded/transformers: path: there is no file or folder"):

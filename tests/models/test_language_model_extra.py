@@ -11,7 +11,7 @@ import sys
 for name in ("torch", "gguf"):
     sys.modules[name] = None
 from oversight.errors import UsageError
-from oversight.models.embedded import LanguageModelSettings, SmolLM2
+from oversight.models.embedded.language import LanguageModelSettings, SmolLM2
 try:
     SmolLM2.check(LanguageModelSettings(model="embedded/smollm2"))
 except UsageError as error:
@@ -26,7 +26,7 @@ def _run(source: str) -> str:
 
 def test_the_package_is_imported_without_anything_heavy() -> None:
     heavy = "{'torch', 'transformers', 'gguf', 'accelerate', 'litellm'} & set(sys.modules)"
-    assert _run(f"import sys, oversight.models.embedded; print({heavy})") == "set()\n"
+    assert _run(f"import sys, oversight.models.embedded.language; print({heavy})") == "set()\n"
 
 
 def test_a_missing_extra_is_one_line_that_says_what_to_install() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from models.tiny_model import TEMPLATE, save_tokenizer
 from oversight.models.base import ChatMessage
-from oversight.models.embedded.prompt import Prompter
+from oversight.models.embedded.language.chat_prompt import Prompter
 
 pytest.importorskip("transformers", reason="needs the extra oversight[lm]: make install-lm")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oversight import open_store
-from oversight.models.embedded import KNOWN_WEIGHTS
+from oversight.models.embedded.language import KNOWN_WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 MAY_TAKE_S = 900

@@ -22,9 +22,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from oversight.belief import BeliefSource
+from oversight.core.belief import BeliefSource
+from oversight.core.elicitation import instruction, statement_schema
 from oversight.errors import FailureClass
-from oversight.prompting.elicitation import instruction, statement_schema
 from oversight.testing.answering import chat_completion, default_responder
 from oversight.testing.loopback import (
     REFUSALS,

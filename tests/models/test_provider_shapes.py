@@ -9,8 +9,8 @@ import pytest
 
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatRequest, ModelSettings
-from oversight.models.litellm_library import load_litellm, plain_payload
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.library import load_litellm, plain_payload
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.reply import check_reply, read_completion
 
 from .answering import answering

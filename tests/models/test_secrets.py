@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.testing.loopback import Fault, LoopbackServer
 
 from .conftest import Make, ask

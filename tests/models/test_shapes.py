@@ -11,15 +11,15 @@ from core.staging import SOURCES, stage
 from pydantic import BaseModel
 
 from models.conftest import ask as request_for
-from oversight.belief import Belief
+from oversight.core.belief import Belief
+from oversight.core.elicitation import statement_schema
+from oversight.core.message import Kind, Message
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import CallRecord
-from oversight.models.litellm_model import LiteLLMModel
+from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.reply import ask
-from oversight.prompting.elicitation import statement_schema
 from oversight.testing.loopback import REFUSALS, SAME_CONTENT, SHAPES, Chaos, LoopbackServer, Reply, default_responder
 from oversight.testing.shapes import Asked
-from oversight.transcript import Kind, Message
 
 CANARY = "PRIVATE-THOUGHT-"
 WORDS = 50

@@ -18,9 +18,9 @@ import pytest
 from pydantic import ValidationError
 
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason, UsageError
-from oversight.iterate.chat_rows import ChatRow, write_rows
 from oversight.models.base import ChatMessage
-from oversight.models.litellm_tuning import TuningSettings, check, fine_tune
+from oversight.models.chat_rows import ChatRow, write_rows
+from oversight.models.litellm.fine_tuning import TuningSettings, check, fine_tune
 from oversight.testing.loopback import Fate, Fault, LoopbackServer, TunedFile, TuningJob
 
 from .conftest import Make, ask
@@ -389,7 +389,7 @@ sys.addaudithook(guard)
 
 import asyncio
 from pathlib import Path
-from oversight.models.litellm_tuning import TuningSettings, fine_tune
+from oversight.models.litellm.fine_tuning import TuningSettings, fine_tune
 assert "litellm" not in sys.modules
 
 settings = TuningSettings(model=sys.argv[2], api_base=sys.argv[3], poll_s=0.02)

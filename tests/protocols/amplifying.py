@@ -10,12 +10,12 @@ from typing import Any
 from performing import QUESTION, Play
 
 from oversight import Assignment, Episode, Question
-from oversight.markup import find, unescape
 from oversight.models.base import CallRecord, ChatReply, ChatRequest
-from oversight.models.dry_run import example_reply
+from oversight.models.dry_run_model import example_reply
+from oversight.plugins import Plugin
+from oversight.prompting.markup import find, unescape
+from oversight.prompting.templates import Templates
 from oversight.protocols.amplification import Amplification
-from oversight.registry import Plugin
-from oversight.templates import Templates
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 TEMPLATES = Templates(Plugin.of(Amplification).prompts)

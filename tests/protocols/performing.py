@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from oversight import Answer, Assignment, Episode, Message, Protocol, Question, Verdict
+from oversight.core.message import Kind
 from oversight.models.base import ChatReply, ChatRequest
-from oversight.models.dry_run import example_reply
-from oversight.registry import Plugin
-from oversight.templates import Templates
+from oversight.models.dry_run_model import example_reply
+from oversight.plugins import Plugin
+from oversight.prompting.templates import Templates
 from oversight.testing.scripted import Scripted, ScriptedModel
-from oversight.transcript import Kind
 
 MATERIAL = "The letter of 1871 names the old mill, not the harbour."
 

@@ -28,12 +28,12 @@ from hypothesis import strategies as st
 from performing import MATERIAL, QUESTION, THREE, Play
 from pydantic import ValidationError
 
+from oversight.core.message import Kind
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.markup import find
 from oversight.models.base import ChatReply, ChatRequest
+from oversight.prompting.markup import find
 from oversight.protocols.amplification import Amplification
 from oversight.testing import check_protocol
-from oversight.transcript import Kind
 
 ROOT = QUESTION.prompt
 OLD, NAMED, BUILT = "Is the mill old?", "What does the letter name?", "Who built it?"

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oversight import Message
+from oversight.core.message import Kind
 from oversight.protocols.amplification import tree as module
 from oversight.protocols.amplification.tree import Budget, Node, Tree
-from oversight.transcript import Kind
 
 ROOT = "Which one was named?"
 WORDS = (ROOT, "which ONE was  named", "Is it a mill?", "is it a mill!", "Is it old?", "Where?", "Who?", "who", "Why?")

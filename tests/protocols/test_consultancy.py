@@ -8,8 +8,8 @@ import pytest
 from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
-from oversight.markup import find
 from oversight.models.base import ChatReply
+from oversight.prompting.markup import find
 from oversight.protocols.consultancy import Consultancy
 
 

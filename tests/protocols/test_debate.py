@@ -13,8 +13,8 @@ from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
 from oversight import Answer, Question
-from oversight.markup import find
 from oversight.models.base import ChatReply
+from oversight.prompting.markup import find
 from oversight.protocols.debate import Debate
 
 SEATS = ("debater_a", "debater_b")

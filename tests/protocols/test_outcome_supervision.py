@@ -10,7 +10,7 @@ from performing import QUESTION, THREE, Play, play
 from pydantic import ValidationError
 
 from oversight import Worked
-from oversight.markup import find
+from oversight.prompting.markup import find
 from oversight.protocols.outcome_supervision import OutcomeSupervision
 from oversight.testing.scripted import Scripted
 

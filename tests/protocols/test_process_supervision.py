@@ -11,8 +11,8 @@ from performing import QUESTION, Play, play
 from pydantic import ValidationError
 
 from oversight import Worked
-from oversight.markup import find
 from oversight.models.base import ChatReply, ChatRequest
+from oversight.prompting.markup import find
 from oversight.protocols.process_supervision import ProcessSupervision
 from oversight.testing.scripted import Scripted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imports.writing import brought, line
+from importers.writing import brought, line
 from scipy.stats import binomtest
 
 from oversight.reports.ladder import ladder

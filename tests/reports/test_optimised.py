@@ -12,7 +12,7 @@ import pytest
 
 from oversight import RunSettings, open_store, run_experiment
 from oversight.errors import UsageError
-from oversight.reports.optimised import OptimisedRow, optimised, sweeps
+from oversight.reports.best_of_n_report import OptimisedRow, optimised, sweeps
 from oversight.reports.plots import goodhart_curve
 from oversight.reports.verdicts import verdicts
 from oversight.stats.goodhart import best_of_kl

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from oversight import Answer, Item, Question, Worked
-from oversight.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
+from oversight.core.verdict import Annotation, Verdict
 from oversight.models.base import CallRecord
-from oversight.record import EpisodeOutcome, EpisodeSpec
-from oversight.reports.process import accepted, process, read_checks
-from oversight.stats.best_of import best_of_curve, best_of_n, chosen, majority_of_n
+from oversight.reports.process_report import accepted, process, read_checks
+from oversight.stats.estimate import Measured, f1_of, mean_share, share_of
 from oversight.stats.intervals import proportion, within
-from oversight.stats.measured import Measured, f1_of, mean_share, share_of
+from oversight.stats.solution_choice import best_of_curve, best_of_n, chosen, majority_of_n
 from oversight.stats.step_labels import first_errors, step_accuracy, step_f1
 from oversight.store import RunRow, Store, StoreWriter, open_store
-from oversight.verdict import Annotation, Verdict
 
 LABELS = {"c": "correct", "n": "neutral", "i": "incorrect", "u": "unparsable"}
 NOTHING = math.nan

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from imports.writing import brought, line
+from importers.writing import brought, line
 
 from oversight.cli.output import Format
-from oversight.cli.ratings import print_ratings
+from oversight.cli.ratings_table import print_ratings
 from oversight.errors import UsageError
-from oversight.reports.ratings import RatingRow, ratings
+from oversight.reports.ratings_report import RatingRow, ratings
 from oversight.reports.verdicts import verdicts
 from oversight.stats.ratings import debates, rate
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 from cli.running import here
-from imports.writing import brought, line
+from importers.writing import brought, line
 from store.samples import copy_as_version
 
 from oversight.errors import UsageError
 from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import build_plan
-from oversight.reports.measured import measured
 from oversight.reports.references import arms_of
 from oversight.reports.report import ReportRow, report
+from oversight.reports.report_measures import measured
 from oversight.store import Store, StoreWriter, open_store
 
 # What share of 40 questions each judge gets right: alone, and after a debate. The strict judge gains nothing.

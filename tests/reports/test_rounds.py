@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from oversight.reports.rounds import Accuracy, RoundRow, accuracies, rounds
+from oversight.reports.rounds_report import Accuracy, RoundRow, accuracies, rounds
 from oversight.store import RunRow, Store, StoreWriter, open_store
 
 Scores = dict[str, tuple[int, int]]

@@ -23,7 +23,7 @@ from oversight.stats.agreement import (
     ratings,
     raw_agreement,
 )
-from oversight.stats.measured import Measured
+from oversight.stats.estimate import Measured
 
 
 def beyond(found: Agreement | None) -> Measured:

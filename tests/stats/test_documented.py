@@ -8,7 +8,7 @@ from types import FunctionType
 
 import pytest
 
-from oversight.engine.run import RunSettings, run_experiment
+from oversight.execution.run import RunSettings, run_experiment
 from oversight.stats import (
     agreement,
     asd,

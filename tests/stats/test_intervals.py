@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from oversight.stats import intervals
 from oversight.stats.cluster_score import freedom
+from oversight.stats.estimate import difference_of, evenly, harmonic, mean_of, number, share_of
 from oversight.stats.intervals import (
     Interval,
     jackknife,
@@ -24,7 +25,6 @@ from oversight.stats.intervals import (
     score_test,
     within,
 )
-from oversight.stats.measured import difference_of, evenly, harmonic, mean_of, number, share_of
 
 
 def proportion(correct: Sequence[bool] | np.ndarray, clusters: Sequence[object]) -> Interval:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from oversight.cli.plan import power_lines
+from oversight.cli.plan_command import power_lines
 from oversight.experiment.file import load_experiment
 from oversight.experiment.plan import build_plan
 from oversight.stats.intervals import mean_difference

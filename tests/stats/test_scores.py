@@ -12,7 +12,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from oversight.stats import asd, bias, calibration, scores
-from oversight.stats.measured import Measured
+from oversight.stats.estimate import Measured
 
 RNG = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import multivariate_normal, norm
 
-from oversight.stats.measured import Measured
+from oversight.stats.estimate import Measured
 from oversight.stats.mixed import fit_mixed
 from oversight.stats.tiers import difficulty_tiers, protocol_effects
 

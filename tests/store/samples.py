@@ -8,15 +8,15 @@ from pathlib import Path
 
 import duckdb
 
-from oversight.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.message import PROTOCOL, Kind, Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.question import Answer, Item, Question
+from oversight.core.verdict import Annotation, Verdict
 from oversight.models.base import CallRecord
-from oversight.question import Answer, Item, Question
-from oversight.quotes import find_quotes
-from oversight.record import EpisodeOutcome, EpisodeSpec, Side
+from oversight.prompting.quotes import find_quotes
 from oversight.store import RunRow
 from oversight.store.access import DATABASE
-from oversight.transcript import PROTOCOL, Kind, Message
-from oversight.verdict import Annotation, Verdict
 
 MATERIAL = "The cat sat on the mat.\nIt was 12 years old."
 

@@ -11,9 +11,9 @@ import pytest
 from cli.running import here
 from experiment.files import experiment
 
-from oversight.calls.journal import Journal
+from oversight.calls.call_cache import Journal
 from oversight.store import StoreWriter, open_store
-from oversight.store.ledger import Ledger
+from oversight.store.judgement_inbox import Ledger
 
 
 @pytest.fixture(autouse=True)

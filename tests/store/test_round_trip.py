@@ -6,12 +6,12 @@ import duckdb
 import pytest
 import samples
 
+from oversight.core.message import Kind, Message, chat_history
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
+from oversight.core.question import Item
+from oversight.core.verdict import Verdict
 from oversight.errors import StoreError
-from oversight.question import Item
-from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import StoreWriter, open_store
-from oversight.transcript import Kind, Message, chat_history
-from oversight.verdict import Verdict
 
 ITEM = samples.item(answers=2, gold=1)
 SPEC = samples.spec(ITEM, order=(1, 0), assignment=(1, None))

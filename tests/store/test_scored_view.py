@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import samples
 
-from oversight.belief import BeliefSource
-from oversight.record import EpisodeOutcome, EpisodeSpec
+from oversight.core.belief import BeliefSource
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
+from oversight.core.verdict import Verdict
 from oversight.reports.report import report
 from oversight.store import Store, StoreWriter, open_store
-from oversight.verdict import Verdict
 
 TWO = samples.item(2, answers=2, gold=0)
 TEN = samples.item(10, answers=10, gold=7)

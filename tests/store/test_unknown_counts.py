@@ -10,12 +10,12 @@ import pytest
 import samples
 from conftest import Spawn
 
+from oversight.core.message import Kind, Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import StoreError
 from oversight.models.base import Origin
-from oversight.record import EpisodeOutcome, EpisodeSpec
 from oversight.store import Store, StoreWriter, open_store
 from oversight.store.access import DATABASE
-from oversight.transcript import Kind, Message
 
 ITEM = samples.item(answers=2, gold=1)
 TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import samples
 
-from oversight.belief import Belief
+from oversight.core.belief import Belief
+from oversight.core.message import Kind, Message
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.models.base import CallRecord
-from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
-from oversight.reports.measured import measured
+from oversight.reports.report_measures import measured
 from oversight.reports.verdicts import judgements, verdicts
 from oversight.stats.scores import bits_per_round
 from oversight.store import Store, StoreWriter, open_store
-from oversight.transcript import Kind, Message
 
 TWO = samples.item(2, answers=2, gold=0)
 THREE = samples.item(3, answers=3, gold=2)

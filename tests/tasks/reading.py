@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from oversight.core.question import Item
 from oversight.errors import UsageError
-from oversight.question import Item
-from oversight.tasks.source import FileTask
+from oversight.tasks.dataset_files import FileTask
 from oversight.tasks.table import Table
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "data"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oversight.question import Item, Worked
+from oversight.core.question import Item, Worked
 from oversight.tasks.arithmetic import Arithmetic
 
 LINE = re.compile(r"(.+) = (-?\d+), so the (answer|expression) is (.+)")

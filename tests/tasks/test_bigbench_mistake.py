@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from oversight.question import Item
+from oversight.core.question import Item
 from oversight.tasks.bigbench_mistake import BigBenchMistake, Subset
 from tasks import reading
 from tasks.reading import jsonl, published, right

@@ -15,8 +15,8 @@ import pytest
 from pydantic import ValidationError
 
 from oversight.tasks import gpqa
+from oversight.tasks.dataset_files import Download
 from oversight.tasks.gpqa import GPQA
-from oversight.tasks.source import Download
 from tasks.encrypting import encrypted_zip
 from tasks.reading import complaint, items, texts
 

@@ -16,12 +16,12 @@ from experiment.files import experiment, planned
 
 from oversight.tasks import truthfulqa
 from oversight.tasks.boolq import BoolQ
+from oversight.tasks.dataset_files import Download, FileTask
 from oversight.tasks.gsm8k import Gsm8k
 from oversight.tasks.mmlu import Mmlu
 from oversight.tasks.prm800k import PRM800K
 from oversight.tasks.prmbench import PRMBench
 from oversight.tasks.quality import Quality
-from oversight.tasks.source import Download, FileTask
 from oversight.tasks.strategyqa import StrategyQA
 from oversight.tasks.table import Table
 from oversight.tasks.truthfulqa import TruthfulQA

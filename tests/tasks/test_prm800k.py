@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oversight.question import Item
+from oversight.core.question import Item
 from oversight.tasks.prm800k import PRM800K
 from tasks.reading import complaint, items, jsonl, record, right, texts
 

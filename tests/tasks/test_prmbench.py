@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oversight.question import Item
+from oversight.core.question import Item
 from oversight.tasks.prmbench import PRMBench
 from tasks.reading import complaint, items, jsonl, record, right, texts
 

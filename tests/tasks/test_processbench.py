@@ -12,7 +12,7 @@ import pytest
 from cli.running import here
 from pydantic import ValidationError
 
-from oversight.question import Item
+from oversight.core.question import Item
 from oversight.tasks import processbench
 from oversight.tasks.processbench import ProcessBench
 from tasks import reading

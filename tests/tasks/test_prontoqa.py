@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from oversight.question import Item
+from oversight.core.question import Item
 from oversight.tasks.prontoqa import PrOntoQA
 
 Rules = dict[str, set[tuple[str, bool]]]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from oversight.errors import UsageError
-from oversight.tasks.rows import Row, read_csv, read_rows, row_problems
+from oversight.tasks.row_files import Row, read_csv, read_rows, row_problems
 
 
 def written(folder: Path, name: str, text: str | bytes) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oversight.errors import UsageError
-from oversight.tasks.source import Download, data_folder, fetch, locate
+from oversight.tasks.dataset_files import Download, data_folder, fetch, locate
 from tasks.serving import FileServer
 
 BODY = "a line\nwith ünicode\n".encode() * 9000
@@ -167,7 +167,7 @@ def test_a_copy_of_the_user_s_comes_first(server: FileServer, tmp_path: Path) ->
     assert server.asked == []
 
 
-FETCH = "import sys; from oversight.tasks.source import Download, fetch; fetch(Download(sys.argv[1], 'bar'))"
+FETCH = "import sys; from oversight.tasks.dataset_files import Download, fetch; fetch(Download(sys.argv[1], 'bar'))"
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])

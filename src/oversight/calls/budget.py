@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from oversight.calls.journal import Outcome
+from oversight.calls.call_cache import Outcome
 from oversight.errors import StopReason
 
 __all__ = ["Budget"]

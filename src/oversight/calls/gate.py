@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from oversight.calls.budget import Budget
-from oversight.calls.journal import Call, Journal, Outcome, Recorded
+from oversight.calls.call_cache import Call, Journal, Outcome, Recorded
 from oversight.calls.limiter import Limiter
 from oversight.errors import FailureClass, RunStopped, StopReason, StoreError
 from oversight.models.base import ChatReply

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
+from oversight.calls.call_cache import Call, Outcome, Recorded
 from oversight.calls.gate import Gate, GateSettings
-from oversight.calls.journal import Call, Outcome, Recorded
-from oversight.digest import digest
 from oversight.errors import CallFailed, FailureClass, RunStopped
 from oversight.models.base import ChatModel, ChatReply, ChatRequest
 from oversight.models.reply import ask, check_reply
+from oversight.util.digest import digest
 
 __all__ = ["Meter", "MeteredModel"]
 

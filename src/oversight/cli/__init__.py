@@ -11,12 +11,12 @@ from types import TracebackType
 
 import typer
 
-from oversight.cli.app import app
+from oversight.cli.commands import app
 from oversight.cli.outlet import Outlets, OutputLost, outlets
 from oversight.cli.output import err, plain
 from oversight.errors import OversightError
-from oversight.secrets import redact
 from oversight.util.interrupts import INTERRUPTED, interrupts, leave_at_once, leave_on_signals
+from oversight.util.secrets import redact
 
 __all__ = ["main"]
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from oversight.secrets import value_redactor
 from oversight.util.invisible import mark_invisible
+from oversight.util.secrets import value_redactor
 
 __all__ = ["Format", "err", "out", "plain", "print_frame", "ranged"]
 

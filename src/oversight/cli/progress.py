@@ -12,8 +12,8 @@ from typing import NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from oversight.cli.output import err, plain
-from oversight.engine.planned import Watching
 from oversight.errors import StoreError
+from oversight.execution.execute import Watching
 from oversight.store import Store
 
 __all__ = ["say", "watch"]

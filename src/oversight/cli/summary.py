@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from oversight.cli.judging import print_people
-from oversight.cli.optimised import print_optimised
+from oversight.cli.best_of_n_table import print_optimised
 from oversight.cli.output import Format, err, plain
-from oversight.cli.process import print_process
-from oversight.cli.report import print_faults, print_report, print_truncations
-from oversight.cli.rounds import print_rounds
-from oversight.engine.drive import Driven
+from oversight.cli.process_tables import print_process
+from oversight.cli.rejudge_command import print_people
+from oversight.cli.report_command import print_faults, print_report, print_truncations
+from oversight.cli.rounds_table import print_rounds
 from oversight.errors import RunStopped, StopReason
-from oversight.reports.faults import faults, truncations
-from oversight.reports.measured import measured
-from oversight.reports.optimised import optimised
-from oversight.reports.process import process
-from oversight.reports.rejudged import rejudged_by_people
+from oversight.execution.scheduler import Driven
+from oversight.reports.best_of_n_report import optimised
+from oversight.reports.failure_sides import faults, truncations
+from oversight.reports.process_report import process
+from oversight.reports.rejudge_report import rejudged_by_people
 from oversight.reports.report import ReportChoices, report
-from oversight.reports.rounds import accuracies, rounds
+from oversight.reports.report_measures import measured
+from oversight.reports.rounds_report import accuracies, rounds
 from oversight.store import Store
 
 __all__ = ["ended", "print_runs"]

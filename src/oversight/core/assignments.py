@@ -11,8 +11,8 @@ from oversight.errors import ProtocolError
 from oversight.util.describe import describe_error
 
 if TYPE_CHECKING:
-    from oversight.protocol import Assignment, Protocol
-    from oversight.question import Question
+    from oversight.core.protocol import Assignment, Protocol
+    from oversight.core.question import Question
 
 __all__ = ["assignments_of"]
 

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from oversight.aio import all_of
-from oversight.belief import Belief, BeliefSource
+from oversight.core.belief import Belief, BeliefSource
+from oversight.core.elicitation import from_choices, from_samples, from_statement, statement_schema
+from oversight.core.notices import NO_PROBS
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatMessage, ChatModel, Truncation
-from oversight.models.reply.notices import NO_PROBS
-from oversight.prompting.elicitation import from_choices, from_samples, from_statement, statement_schema
+from oversight.util.aio import all_of
 
 if TYPE_CHECKING:
-    from oversight.caller import Answered, Caller
+    from oversight.models.client import Answered, Caller
 
 __all__ = ["BeliefRequest", "attempts_at", "told", "until_read"]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oversight.core.bounded_run import contained
-from oversight.transcript import Branch, Message
+from oversight.core.message import Branch, Message
 
 if TYPE_CHECKING:
-    from oversight.episode import Episode
+    from oversight.core.episode import Episode
 
 __all__ = ["Thread", "current_thread", "inside"]
 

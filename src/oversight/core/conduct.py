@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from oversight.core.episode import Episode
+from oversight.core.message import Kind, Message, concurrent
 from oversight.core.plugin_tasks import watching_tasks
+from oversight.core.protocol import Protocol
 from oversight.core.verb_log import not_awaited
-from oversight.episode import Episode
+from oversight.core.verdict import Verdict
 from oversight.errors import CallFailed, LimitReached, ProtocolError, RunStopped
-from oversight.protocol import Protocol
-from oversight.transcript import Kind, Message, concurrent
 from oversight.util.describe import describe_error, release_frames
-from oversight.verdict import Verdict
 
 __all__ = ["conduct", "conduct_part"]
 

@@ -12,7 +12,7 @@ from oversight.errors import UsageError
 from oversight.util.describe import describe_error
 
 if TYPE_CHECKING:
-    from oversight.protocol import Protocol
+    from oversight.core.protocol import Protocol
 
 __all__ = ["make_plugin", "needed_roles", "wrong_with"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from oversight.episode import Episode
-from oversight.protocol import Assignment
-from oversight.record import Side
-from oversight.transcript import Message
-from oversight.verdict import Verdict
+from oversight.core.episode import Episode
+from oversight.core.message import Message
+from oversight.core.outcome import Side
+from oversight.core.protocol import Assignment
+from oversight.core.verdict import Verdict
 
 __all__ = ["Outcome", "global_draws", "outcome_of", "unlike", "unrepeatable"]
 

@@ -6,11 +6,11 @@ import inspect
 import re
 from collections.abc import Collection, Sequence
 
+from oversight.core.message import PREFERENCE, PROTOCOL
+from oversight.core.outcome import Side
+from oversight.core.question import Question
 from oversight.errors import ProtocolError
-from oversight.markup import Trusted, tag
-from oversight.question import Question
-from oversight.record import Side
-from oversight.transcript import PREFERENCE, PROTOCOL
+from oversight.prompting.markup import Trusted, tag
 
 __all__ = ["check_name", "check_parts", "check_side", "stance_of"]
 

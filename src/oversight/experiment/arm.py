@@ -10,15 +10,15 @@ from typing import Any, TypeAlias
 
 from oversight.core.assignments import assignments_of
 from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.outcome import EpisodeSpec
 from oversight.core.plugin_shape import make_plugin
-from oversight.digest import canonical, digest, digest_of, draw
+from oversight.core.protocol import Assignment, Protocol
 from oversight.experiment.dry_run import DryRun
-from oversight.experiment.questions import AskedQuestions, PlannedQuestion
+from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion
 from oversight.models.binding import Binding
-from oversight.protocol import Assignment, Protocol
-from oversight.record import EpisodeSpec
-from oversight.registry import Plugin
-from oversight.templates import Templates
+from oversight.plugins import Plugin
+from oversight.prompting.templates import Templates
+from oversight.util.digest import canonical, digest, digest_of, draw
 
 __all__ = ["Arm", "PlannedEpisode", "ProtocolBinding", "Seating", "episodes_of"]
 

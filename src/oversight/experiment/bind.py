@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oversight.experiment.dry_run_process import DryRunProcess
-from oversight.experiment.source import KeyPath, Source
+from oversight.experiment.yaml_document import KeyPath, Source
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding, plugin_for
 

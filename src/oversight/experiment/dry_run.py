@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.aio import run_sync
 from oversight.core.assignments import assignments_of
 from oversight.core.bounded_run import run_bounded
 from oversight.core.conduct import conduct
+from oversight.core.episode import Episode
 from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.protocol import Protocol
+from oversight.core.question import Item
 from oversight.core.repeatability import global_draws, outcome_of, unlike, unrepeatable
-from oversight.digest import draw
-from oversight.episode import Episode
+from oversight.core.verdict import Verdict
 from oversight.errors import LimitReached, UsageError
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
-from oversight.models.dry_run import DryRunModel
-from oversight.protocol import Protocol
-from oversight.question import Item
-from oversight.registry import Plugin
+from oversight.models.dry_run_model import DryRunModel
+from oversight.plugins import Plugin
+from oversight.util.aio import run_sync
 from oversight.util.describe import describe_error
-from oversight.verdict import Verdict
+from oversight.util.digest import draw
 
 if TYPE_CHECKING:
     from oversight.experiment.arm import ProtocolBinding

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.protocol import Protocol
+from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.dry_run import Trial, try_once
 from oversight.models.base import ModelSettings
-from oversight.protocol import Protocol
-from oversight.question import Item
-from oversight.registry import GROUPS, Plugin
+from oversight.plugins import GROUPS, Plugin
 from oversight.util.describe import describe_error
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.dry_run import DryRun, Trial, dry_run, stand_ins, try_once
 from oversight.experiment.dry_run_child import Answer, Import, Try
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
-from oversight.question import Item
-from oversight.registry import GROUPS, Plugin
+from oversight.plugins import GROUPS, Plugin
 
 if TYPE_CHECKING:
     from oversight.experiment.arm import ProtocolBinding

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
 from oversight.experiment.plain_yaml import check_plain
-from oversight.experiment.source import Source, read_source
-from oversight.registry import nearest
+from oversight.experiment.yaml_document import Source, read_source
+from oversight.plugins import nearest
 from oversight.util.secret_search import check_secrets
 
 __all__ = [

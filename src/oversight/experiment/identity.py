@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from oversight.digest import digest
 from oversight.experiment.bind import bind
 from oversight.experiment.file import Experiment
+from oversight.util.digest import digest
 
 __all__ = ["design", "without_limits", "without_manner"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from oversight.errors import UsageError, YamlError
 from oversight.experiment.plain_yaml import read_yaml
-from oversight.experiment.source import Source
-from oversight.registry import nearest
+from oversight.experiment.yaml_document import Source
+from oversight.plugins import nearest
 from oversight.util.declared_name import declared_name
 
 __all__ = ["ENTRY_KEYS", "entry_names", "put", "put_setting"]

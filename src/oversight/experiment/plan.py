@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oversight.core.plugin_shape import needed_roles
-from oversight.digest import digest
+from oversight.core.protocol import Protocol
+from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.arm import Arm, PlannedEpisode, ProtocolBinding, episodes_of
 from oversight.experiment.bind import bind
@@ -14,14 +15,13 @@ from oversight.experiment.dry_run import Fault
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
 from oversight.experiment.identity import design
-from oversight.experiment.questions import AskedQuestions, PlannedQuestion, PlannedQuestions
-from oversight.experiment.source import KeyPath
+from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion, PlannedQuestions
 from oversight.experiment.task_reader import TaskReader
+from oversight.experiment.yaml_document import KeyPath
 from oversight.models.binding import Binding
-from oversight.protocol import Protocol
-from oversight.question import Item
-from oversight.registry import find_plugin, nearest
+from oversight.plugins import find_plugin, nearest
 from oversight.util.collection import rare_collection
+from oversight.util.digest import digest
 
 __all__ = ["Plan", "PlannedEpisode", "build_plan"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from oversight.core.plugin_shape import make_plugin
-from oversight.digest import digest, draw
 from oversight.errors import UsageError
 from oversight.experiment.dry_run_process import DryRunProcess
-from oversight.experiment.questions import AskedQuestions, PlannedQuestion
-from oversight.experiment.source import KeyPath, Source
-from oversight.registry import find_plugin
-from oversight.tasks.base import Task
+from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion
+from oversight.experiment.yaml_document import KeyPath, Source
+from oversight.plugins import find_plugin
+from oversight.tasks.task import Task
+from oversight.util.digest import digest, draw
 
 __all__ = ["TaskQuestions", "TaskReader"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from oversight.secrets import name_secrets
+from oversight.util.secrets import name_secrets
 
 __all__ = [
     "CallRecord",

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.digest import digest
 from oversight.models.base import ChatModel, ModelSettings
-from oversight.registry import Plugin, find_plugin
+from oversight.plugins import Plugin, find_plugin
+from oversight.util.digest import digest
 
 __all__ = ["Binding", "plugin_for"]
 
@@ -101,4 +101,4 @@ def plugin_for(name: str, base: Path) -> Plugin:
         return find_plugin(ChatModel, name.removeprefix(_EMBEDDED))
     if ".py:" in name:
         return find_plugin(ChatModel, name, base)
-    return Plugin(module="oversight.models.litellm_model", qualname="LiteLLMModel")
+    return Plugin(module="oversight.models.litellm.litellm_model", qualname="LiteLLMModel")

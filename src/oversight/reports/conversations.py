@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from oversight.iterate.chat_rows import ChatRow
+from oversight.core.message import PREFERENCE, PROTOCOL, Kind, Message, chat_history, said_once
+from oversight.core.outcome import Side
 from oversight.models.base import ChatMessage
-from oversight.record import Side
+from oversight.models.chat_rows import ChatRow
 from oversight.store import Transcript
-from oversight.transcript import PREFERENCE, PROTOCOL, Kind, Message, chat_history, said_once
 
 __all__ = ["conversation_rows", "preference_rows"]
 
 _AIMED = frozenset({Kind.SPEECH, Kind.DRAFT})
-"""What `oversight.seat.Seat.speak` may choose among several versions of."""
+"""What `oversight.core.seat.Seat.speak` may choose among several versions of."""
 
 
 def conversation_rows(transcript: Transcript, role: str | None, *, won: bool) -> Iterator[dict[str, Any] | None]:

@@ -16,7 +16,7 @@ from oversight.stats.crossed import crossed_difference, crossed_test
 from oversight.stats.equivalence import Equivalence, crossed_equivalence, equivalence
 from oversight.stats.intervals import Floats, Interval, mean_difference
 from oversight.stats.multiplicity import holm
-from oversight.stats.table import accuracy_by_question
+from oversight.stats.verdict_columns import accuracy_by_question
 
 __all__ = ["SEVERAL", "adjusted", "difference", "levels"]
 

@@ -16,15 +16,15 @@ from typing import Any
 import duckdb
 from pydantic import BaseModel
 
-from oversight.belief import Belief
+from oversight.core.belief import Belief
+from oversight.core.message import Message
+from oversight.core.outcome import EpisodeSpec, Side
 from oversight.models.base import CallRecord
-from oversight.quotes import Quote
-from oversight.record import EpisodeSpec, Side
+from oversight.prompting.quotes import Quote
 from oversight.reports.transcripts import Page
-from oversight.secrets import redact
-from oversight.transcript import Message
 from oversight.util.ahead import ahead
 from oversight.util.collection import rare_collection
+from oversight.util.secrets import redact
 
 __all__ = ["ascii_json", "episode_lines"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from oversight.errors import UsageError
-from oversight.registry import nearest
+from oversight.plugins import nearest
 from oversight.reports.conversations import conversation_rows, preference_rows
 from oversight.reports.episode_rows import ascii_json, episode_lines
 from oversight.reports.step_rows import Checked, by_overseer, by_person, is_cut, prm800k_row, trl_steps_row
@@ -77,7 +77,7 @@ class Export:
 def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = None) -> Export:
     """Everything of one run that may be published, in one of the forms.
 
-    Questions whose task is restricted (`oversight.tasks.base.Task`) are left out of every form. Episodes are read
+    Questions whose task is restricted (`oversight.tasks.task.Task`) are left out of every form. Episodes are read
     a page at a time, so that a run of any size fits into memory.
 
     Raises:

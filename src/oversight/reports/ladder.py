@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from oversight.stats.compare import mcnemar, paired_difference
-from oversight.stats.measured import share_of
+from oversight.stats.estimate import share_of
 from oversight.stats.multiplicity import holm
 from oversight.store import Store, as_json
 
@@ -90,7 +90,7 @@ def ladder(store: Store, run: str, judge: str, settings: Sequence[dict[str, Any]
         run: the run whose transcripts were judged.
         judge: the model's name.
         settings: under which the judgements are stored, prompt by prompt
-            (`oversight.engine.rejudge.Rejudged.settings`); the first is what the others are compared with.
+            (`oversight.execution.rejudge.Rejudged.settings`); the first is what the others are compared with.
     """
     rungs = [as_json(each) for each in settings]
     frame = store.sql(

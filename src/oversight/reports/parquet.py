@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from oversight.belief import Belief
+from oversight.core.belief import Belief
+from oversight.core.message import Message
+from oversight.core.outcome import EpisodeSpec, Side
+from oversight.core.verdict import Annotation
 from oversight.errors import UsageError
 from oversight.models.base import CallRecord
-from oversight.record import EpisodeSpec, Side
 from oversight.reports.export import ExportForm
-from oversight.transcript import Message
-from oversight.verdict import Annotation
 
 __all__ = ["schema_of", "write_parquet"]
 

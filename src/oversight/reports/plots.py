@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from oversight.reports.optimised import Sweep
-from oversight.reports.rounds import OVERALL, Accuracy
+from oversight.reports.best_of_n_report import Sweep
+from oversight.reports.rounds_report import OVERALL, Accuracy
 
 __all__ = ["accuracy_over_rounds", "goodhart_curve"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from oversight.errors import UsageError
 from oversight.experiment.file import ReportSettings
-from oversight.registry import nearest
+from oversight.plugins import nearest
 from oversight.store import ArmRow, Store
 
 __all__ = ["Matched", "References", "arms_of", "check_names"]

@@ -12,16 +12,16 @@ from pydantic import ValidationError
 
 from oversight.errors import UsageError
 from oversight.experiment.file import COLUMNS, ReportSettings
-from oversight.registry import nearest
+from oversight.plugins import nearest
 from oversight.reports.differences import adjusted, difference, levels
-from oversight.reports.failed import failure_fields, failure_notes
+from oversight.reports.failure_bounds import failure_fields, failure_notes
 from oversight.reports.references import References, arms_of, check_names
 from oversight.reports.report_row import HonestPart, ReportRow, Unit
 from oversight.reports.same_names import protocol_labels
 from oversight.stats.calibration import ece
 from oversight.stats.crossed import crossed_proportion
 from oversight.stats.intervals import Interval, proportion
-from oversight.stats.table import only_choices
+from oversight.stats.verdict_columns import only_choices
 from oversight.store import ArmRow, Store
 
 __all__ = ["COLUMNS", "HonestPart", "ReportChoices", "ReportRow", "Unit", "report", "report_settings"]

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from oversight.question import Question
+from oversight.core.question import Question
 from oversight.store import Store, Transcript
-from oversight.store.transcript import from_row
+from oversight.store.stored_episode import from_row
 from oversight.util.ahead import ahead
 
 __all__ = ["Page", "stored_pages", "transcripts"]

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
+from oversight.stats.estimate import Measured, divided, evenly, ratio, statistic
 from oversight.stats.intervals import Floats, Places, percentiles, places, resampled
-from oversight.stats.measured import Measured, divided, evenly, ratio, statistic
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = [
     "Agreement",

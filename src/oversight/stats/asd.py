@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from oversight.stats.estimate import Measured, mean_of
 from oversight.stats.intervals import ANYWHERE, Floats, Limits
-from oversight.stats.measured import Measured, mean_of
 from oversight.stats.scores import CLIP, log_odds, log_score
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = [
     "ScoreDifference",

@@ -10,9 +10,9 @@ import statsmodels.api as sm
 from scipy.optimize import linprog
 
 from oversight.stats.compare import Test, cluster_test
+from oversight.stats.estimate import Measured, evenly, number, share_of, statistic
 from oversight.stats.intervals import DIFFERENCE, Floats, places
-from oversight.stats.measured import Measured, evenly, number, share_of, statistic
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = [
     "PositionBias",

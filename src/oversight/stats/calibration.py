@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from oversight.stats.estimate import Measured, mean_share
 from oversight.stats.intervals import Floats, Places
-from oversight.stats.measured import Measured, mean_share
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = ["Binning", "ReliabilityBin", "ece", "expected_calibration_error", "reliability"]
 

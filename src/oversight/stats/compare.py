@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 
+from oversight.stats.estimate import Measured, difference_of, ratio
 from oversight.stats.intervals import DIFFERENCE, Floats, Limits, score_test
-from oversight.stats.measured import Measured, difference_of, ratio
-from oversight.stats.table import accuracy_by_question, counting
+from oversight.stats.verdict_columns import accuracy_by_question, counting
 
 __all__ = ["Test", "chi_square", "cluster_test", "difference_test", "mcnemar", "paired_difference"]
 

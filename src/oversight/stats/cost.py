@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from oversight.stats.estimate import Measured, divided, number
 from oversight.stats.intervals import DIFFERENCE, Floats
-from oversight.stats.measured import Measured, divided, number
 
 __all__ = ["MatchedCost", "PricedArm", "matched_cost"]
 

@@ -20,8 +20,8 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from oversight.stats.compare import Test
+from oversight.stats.estimate import ratio
 from oversight.stats.intervals import LEVEL, Floats, Interval, Places, jackknife, places
-from oversight.stats.measured import ratio
 
 __all__ = ["crossed_difference", "crossed_proportion", "crossed_test", "generalises_to"]
 

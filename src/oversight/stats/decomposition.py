@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from oversight.stats.estimate import Measured, divided, number, statistic
 from oversight.stats.intervals import Floats
-from oversight.stats.measured import Measured, divided, number, statistic
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = ["BrierParts", "brier_decomposition", "brier_parts"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import MonteCarloMethod, fisher_exact
 
 from oversight.stats.compare import Test
-from oversight.stats.measured import Measured, share_of
+from oversight.stats.estimate import Measured, share_of
 
 __all__ = ["WithFailures", "accuracy_with_failures", "failure_test", "failures_by_group"]
 

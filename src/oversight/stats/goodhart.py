@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.best_of import best_of_n
+from oversight.stats.estimate import Measured, mean_of, mean_share
 from oversight.stats.intervals import Floats
-from oversight.stats.measured import Measured, mean_of, mean_share
+from oversight.stats.solution_choice import best_of_n
 
 __all__ = ["GaoFit", "GoodhartPoint", "best_of_kl", "fit_gains", "fit_gao", "goodhart_curve"]
 
@@ -63,7 +63,7 @@ def best_of_kl(n: int) -> float:
 def goodhart_curve(candidates: pd.DataFrame, sizes: Sequence[int] | None = None) -> list[GoodhartPoint]:
     """Proxy score and truth of the best of n, as exact expectations over all subsets of each question's candidates.
 
-    Ties of the proxy are shared (`oversight.stats.best_of.best_of_n`). Every point rests on the same questions:
+    Ties of the proxy are shared (`oversight.stats.solution_choice.best_of_n`). Every point rests on the same questions:
     those with as many candidates as the most that ``sizes`` asks for.
 
     Args:

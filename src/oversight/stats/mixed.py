@@ -22,8 +22,8 @@ from scipy.special import expit, log_expit, logsumexp
 from scipy.stats import multivariate_t
 from threadpoolctl import threadpool_limits
 
+from oversight.stats.estimate import Measured
 from oversight.stats.intervals import Floats, Places
-from oversight.stats.measured import Measured
 
 __all__ = ["Family", "Posterior", "fit_mixed"]
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from oversight.stats.estimate import Measured, divided, number, share_of
 from oversight.stats.intervals import Floats
-from oversight.stats.measured import Measured, divided, number, share_of
 from oversight.stats.ratings import debates, rate
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = ["AccuracyByRating", "RatedAccuracy", "accuracy_by_rating"]
 

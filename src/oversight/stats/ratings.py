@@ -15,8 +15,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, log_expit
 
+from oversight.stats.estimate import Measured
 from oversight.stats.intervals import Floats, Places, percentiles, places
-from oversight.stats.measured import Measured
 
 __all__ = ["MEAN", "SCALE", "Ratings", "debates", "rate", "win_probability"]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from oversight.stats.estimate import Measured, divided
 from oversight.stats.intervals import Floats, mean_difference, percentiles, places
-from oversight.stats.measured import Measured, divided
-from oversight.stats.table import accuracy_by_question
+from oversight.stats.verdict_columns import accuracy_by_question
 
 __all__ = ["Recovery", "gap_recovered"]
 

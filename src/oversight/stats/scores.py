@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from oversight.stats.estimate import Measured, mean_of, mean_share, ratio_of, share_of
 from oversight.stats.intervals import Floats, Limits
-from oversight.stats.measured import Measured, mean_of, mean_share, ratio_of, share_of
-from oversight.stats.table import counting
+from oversight.stats.verdict_columns import counting
 
 __all__ = [
     "CLIP",

@@ -1,6 +1,6 @@
 """How well an overseer labels steps, where it is known which step of a solution is the first wrong one.
 
-These are plain functions on two frames, as `oversight.reports.process.read_checks` gives them.
+These are plain functions on two frames, as `oversight.reports.process_report.read_checks` gives them.
 
 Steps, one row for each step that an overseer labelled, or could not label:
     episode_id, cluster, solution, step: which step it is; both places count from 0.
@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.measured import Measured, evenly, f1_of, harmonic, share_of, statistic
+from oversight.stats.estimate import Measured, evenly, f1_of, harmonic, share_of, statistic
 
 __all__ = ["FirstErrors", "first_errors", "step_accuracy", "step_f1", "with_truth"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from oversight.stats.estimate import Measured
 from oversight.stats.intervals import Floats
-from oversight.stats.measured import Measured
 from oversight.stats.mixed import Family, Posterior, fit_mixed
 
 __all__ = ["DifficultyTiers", "ProtocolEffect", "TieredTranscript", "difficulty_tiers", "protocol_effects"]

@@ -1,12 +1,12 @@
 """The store: one DuckDB file per directory, written by one process and read by any number."""
 
 from oversight.store.access import Parameter
-from oversight.store.delivery import deliver
-from oversight.store.ledger import Entry, Ledger, LedgerError, Sitting
+from oversight.store.judgement_flush import deliver
+from oversight.store.judgement_inbox import Entry, Ledger, LedgerError, Sitting
 from oversight.store.reader import Store, open_store
-from oversight.store.rows import ArmRow, PlanRow, RunEvent, RunRow, as_json
+from oversight.store.record_rows import ArmRow, PlanRow, RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
-from oversight.store.transcript import Transcript
+from oversight.store.stored_episode import Transcript
 from oversight.store.writer import StoreWriter
 
 __all__ = [

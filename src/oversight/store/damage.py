@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from oversight.calls.journal import JOURNAL
+from oversight.calls.call_cache import JOURNAL
 
 __all__ = ["DAMAGE", "DATABASE", "remedy"]
 

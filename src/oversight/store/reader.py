@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from oversight.calls.journal import JOURNAL
+from oversight.calls.call_cache import JOURNAL
 from oversight.errors import StoreError
 from oversight.store.access import Locked, Parameter, as_request, connect, retrying, run_select, translated
-from oversight.store.client import ask_writer
 from oversight.store.damage import DATABASE
+from oversight.store.query_client import ask_writer
+from oversight.store.query_server import TABLE
 from oversight.store.schema import check_version
-from oversight.store.server import TABLE
-from oversight.store.transcript import QUERY, Transcript, from_row
+from oversight.store.stored_episode import QUERY, Transcript, from_row
 from oversight.util.private_files import PRIVATE_FILES
 
 if TYPE_CHECKING:

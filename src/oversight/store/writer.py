@@ -17,14 +17,15 @@ from typing import Any, Self, TypeVar
 import duckdb
 import pyarrow as pa
 
-from oversight.calls.journal import JOURNAL
+from oversight.calls.call_cache import JOURNAL
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
+from oversight.core.question import Item
 from oversight.errors import StoreError
-from oversight.question import Item
-from oversight.record import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.store.access import Locked, connect, retrying, translated
 from oversight.store.damage import DATABASE
-from oversight.store.ledger import Ledger
-from oversight.store.rows import (
+from oversight.store.judgement_inbox import Ledger
+from oversight.store.query_server import QueryServer, answers
+from oversight.store.record_rows import (
     ArmRow,
     PlanRow,
     Row,
@@ -42,7 +43,6 @@ from oversight.store.rows import (
     stored_schemas,
 )
 from oversight.store.schema import migrate
-from oversight.store.server import QueryServer, answers
 from oversight.util.private_files import PRIVATE_FILES, make_private_directory
 
 __all__ = ["StoreWriter"]

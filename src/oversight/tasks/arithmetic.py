@@ -8,9 +8,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 
 from pydantic import Field
 
-from oversight.digest import draw
-from oversight.question import Answer, Item, Question, Worked
-from oversight.tasks.base import Task
+from oversight.core.question import Answer, Item, Question, Worked
 from oversight.tasks.expressions import (
     SIGNS,
     Operation,
@@ -24,6 +22,8 @@ from oversight.tasks.expressions import (
     value,
     written,
 )
+from oversight.tasks.task import Task
+from oversight.util.digest import draw
 
 __all__ = ["Arithmetic"]
 

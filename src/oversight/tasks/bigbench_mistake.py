@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, Field
 
+from oversight.core.question import Answer, Item, Question
 from oversight.errors import UsageError
-from oversight.question import Answer, Item, Question
-from oversight.tasks.base import InputPath
-from oversight.tasks.rows import Row, read_jsonl
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_jsonl
+from oversight.tasks.task import InputPath
 from oversight.tasks.traces import ANOTHER, Half, half_of, trace_item
 
 __all__ = ["BigBenchMistake"]

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from oversight.digest import digest
-from oversight.question import Answer, Item, Question
-from oversight.tasks.rows import Row, read_rows, text_of
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Answer, Item, Question
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_rows, text_of
+from oversight.util.digest import digest
 
 __all__ = ["BoolQ"]
 

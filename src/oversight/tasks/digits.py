@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from oversight.digest import draw
-from oversight.embedded.classifier import DIGITS, Classifier, trained
-from oversight.embedded.images import Pixel, load_images, render_image, support
-from oversight.question import Answer, Item, Question
-from oversight.tasks.base import Task
+from oversight.core.question import Answer, Item, Question
+from oversight.models.embedded.digits.classifier import DIGITS, Classifier, trained
+from oversight.models.embedded.digits.images import Pixel, load_images, render_image, support
+from oversight.tasks.task import Task
+from oversight.util.digest import draw
 
 __all__ = ["Digits"]
 

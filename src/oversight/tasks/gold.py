@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from oversight.tasks.rows import text_of
+from oversight.tasks.row_files import text_of
 
 __all__ = ["GoldIs", "place_of"]
 

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from oversight.digest import draw
+from oversight.core.question import Answer, Item, Question
 from oversight.errors import UsageError
-from oversight.question import Answer, Item, Question
-from oversight.tasks.base import InputPath
-from oversight.tasks.rows import Row
-from oversight.tasks.source import MOST_BYTES, Download, FileTask, locate
+from oversight.tasks.dataset_files import MOST_BYTES, Download, FileTask, locate
+from oversight.tasks.row_files import Row
+from oversight.tasks.task import InputPath
+from oversight.util.digest import draw
 
 __all__ = ["GPQA"]
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from oversight.digest import draw
-from oversight.question import Answer, Item, Question, Worked
-from oversight.steps import split_steps
-from oversight.tasks.rows import Row, read_jsonl
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Answer, Item, Question, Worked
+from oversight.core.step_splitting import split_steps
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_jsonl
 from oversight.tasks.traces import Half, half_of
+from oversight.util.digest import draw
 
 __all__ = ["Gsm8k"]
 

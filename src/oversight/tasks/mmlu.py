@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from oversight.digest import draw
-from oversight.question import Answer, Item, Question, distinct
-from oversight.tasks.rows import Row, only, read_csv, read_rows
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Answer, Item, Question, distinct
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, only, read_csv, read_rows
+from oversight.util.digest import draw
 
 __all__ = ["Mmlu"]
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from oversight.digest import digest
-from oversight.question import Answer, Item, Question
-from oversight.tasks.base import InputPath
-from oversight.tasks.rows import Row, read_jsonl, row_problems
-from oversight.tasks.source import FileTask
+from oversight.core.question import Answer, Item, Question
+from oversight.tasks.dataset_files import FileTask
+from oversight.tasks.row_files import Row, read_jsonl, row_problems
+from oversight.tasks.task import InputPath
+from oversight.util.digest import digest
 
 __all__ = [
     "METADATA",

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from oversight.question import Item
-from oversight.tasks.rows import Row, read_jsonl
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Item
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_jsonl
 from oversight.tasks.traces import ANOTHER, UNNAMED, TraceTask, problem_cluster, trace_item
 
 __all__ = ["PRM800K"]

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from oversight.digest import digest
-from oversight.question import Item
-from oversight.tasks.base import InputPath
-from oversight.tasks.rows import Row, only, read_rows
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Item
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, only, read_rows
+from oversight.tasks.task import InputPath
 from oversight.tasks.traces import SOUND, TraceTask, problem_cluster, trace_item
+from oversight.util.digest import digest
 
 __all__ = ["PRMBench"]
 

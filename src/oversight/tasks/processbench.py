@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool
 
-from oversight.question import Item
-from oversight.tasks.base import InputPath
-from oversight.tasks.rows import Row, read_jsonl, read_rows
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Item
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_jsonl, read_rows
+from oversight.tasks.task import InputPath
 from oversight.tasks.traces import ANOTHER, UNNAMED, problem_cluster, trace_item
 
 __all__ = ["ProcessBench"]

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from oversight.digest import draw
-from oversight.question import Answer, Item, Question
-from oversight.tasks.base import Task
+from oversight.core.question import Answer, Item, Question
+from oversight.tasks.task import Task
+from oversight.util.digest import draw
 
 __all__ = ["PrOntoQA"]
 

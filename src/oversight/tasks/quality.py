@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from oversight.digest import draw
-from oversight.question import Answer, Item, Question, distinct
-from oversight.tasks.rows import Row, read_jsonl
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Answer, Item, Question, distinct
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_jsonl
+from oversight.util.digest import draw
 
 __all__ = ["Quality"]
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from oversight.question import Answer, Item, Question
-from oversight.tasks.rows import Row, read_json
-from oversight.tasks.source import Download, FileTask, locate
+from oversight.core.question import Answer, Item, Question
+from oversight.tasks.dataset_files import Download, FileTask, locate
+from oversight.tasks.row_files import Row, read_json
 
 __all__ = ["StrategyQA"]
 

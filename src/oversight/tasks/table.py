@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from oversight.core.question import Answer, Item, Question
 from oversight.errors import UsageError
-from oversight.question import Answer, Item, Question
-from oversight.registry import nearest
-from oversight.tasks.base import InputPath
+from oversight.plugins import nearest
+from oversight.tasks.dataset_files import FileTask
 from oversight.tasks.gold import GoldIs, place_of
-from oversight.tasks.rows import Row, explain, read_rows, row_problems, text_of
-from oversight.tasks.source import FileTask
+from oversight.tasks.row_files import Row, explain, read_rows, row_problems, text_of
+from oversight.tasks.task import InputPath
 
 __all__ = ["Table"]
 

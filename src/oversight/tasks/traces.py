@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
 
-from oversight.digest import digest
-from oversight.question import Answer, Item, Question, Worked
-from oversight.tasks.rows import Row
-from oversight.tasks.source import FileTask
+from oversight.core.question import Answer, Item, Question, Worked
+from oversight.tasks.dataset_files import FileTask
+from oversight.tasks.row_files import Row
+from oversight.util.digest import digest
 
 __all__ = ["ANOTHER", "SOUND", "UNNAMED", "Half", "TraceTask", "half_of", "problem_cluster", "trace_item"]
 

@@ -1,5 +1,6 @@
 """What plugin authors test with: a scripted model, a conformance check, and a loopback API server."""
 
+from oversight.testing.chat_server import LoopbackServer
 from oversight.testing.conformance import (
     SAMPLE_QUESTION,
     ConformanceError,
@@ -10,9 +11,8 @@ from oversight.testing.conformance import (
     check_protocol,
 )
 from oversight.testing.faults import Chaos, Fault, Reply
+from oversight.testing.fine_tuning_jobs import Fate
 from oversight.testing.scripted import Scripted, ScriptedModel
-from oversight.testing.server import LoopbackServer
-from oversight.testing.tuning_jobs import Fate
 
 __all__ = [
     "SAMPLE_QUESTION",

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from oversight.models.dry_run import example_for_schema
-from oversight.prompting.elicitation import even_statement
+from oversight.core.elicitation import even_statement
+from oversight.models.dry_run_model import example_for_schema
 from oversight.testing.faults import Reply
 
 __all__ = ["Responder", "chat_completion", "default_responder"]

@@ -14,25 +14,25 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from oversight.aio import run_sync
 from oversight.core.assignments import assignments_of
 from oversight.core.bounded_run import run_bounded
 from oversight.core.conduct import conduct
+from oversight.core.episode import Episode
 from oversight.core.episode_limits import EpisodeLimits
+from oversight.core.message import PROTOCOL, Kind, Message, concurrent, visible_to
 from oversight.core.plugin_shape import wrong_with
+from oversight.core.protocol import Assignment, Protocol
+from oversight.core.question import Answer, Question
 from oversight.core.repeatability import Outcome, global_draws, outcome_of, unlike, unrepeatable
-from oversight.digest import draw
-from oversight.episode import Episode
 from oversight.errors import LimitReached, OversightError, ProtocolError
-from oversight.markup import find, unescape
 from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.dry_run import example_reply
-from oversight.protocol import Assignment, Protocol
-from oversight.question import Answer, Question
-from oversight.quotes import verify
-from oversight.registry import Plugin
-from oversight.templates import Templates
-from oversight.transcript import PROTOCOL, Kind, Message, concurrent, visible_to
+from oversight.models.dry_run_model import example_reply
+from oversight.plugins import Plugin
+from oversight.prompting.markup import find, unescape
+from oversight.prompting.quotes import verify
+from oversight.prompting.templates import Templates
+from oversight.util.aio import run_sync
+from oversight.util.digest import draw
 
 __all__ = [
     "SAMPLE_QUESTION",

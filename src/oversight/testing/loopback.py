@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from oversight.testing.answering import Responder, default_responder
+from oversight.testing.chat_server import LoopbackServer, Received, Served
 from oversight.testing.faults import FAULTS, Chaos, Fault, Reply
-from oversight.testing.server import LoopbackServer, Received, Served
+from oversight.testing.fine_tuning_endpoint import TuningDesk
+from oversight.testing.fine_tuning_jobs import Fate, TunedFile, TuningJob
 from oversight.testing.shapes import REFUSALS, SAME_CONTENT, SHAPES
-from oversight.testing.tuning import TuningDesk
-from oversight.testing.tuning_jobs import Fate, TunedFile, TuningJob
 
 __all__ = [
     "FAULTS",

@@ -8,7 +8,7 @@ from typing import Any
 
 from oversight.errors import CallFailed
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.dry_run import example_reply
+from oversight.models.dry_run_model import example_reply
 
 __all__ = ["Scripted", "ScriptedModel"]
 

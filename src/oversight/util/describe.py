@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from oversight.errors import CallFailed, OversightError
-from oversight.secrets import redact
+from oversight.util.secrets import redact
 
 __all__ = ["describe_error", "describe_validation", "message_of", "release_frames", "traceback_of"]
 

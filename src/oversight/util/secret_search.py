@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from oversight.secrets import is_known_secret, name_secrets
+from oversight.util.secrets import is_known_secret, name_secrets
 
 __all__ = ["KEYS_FROM_ENVIRONMENT", "KeyPath", "check_secrets", "find_secret", "has_key_in_url"]
 
@@ -23,7 +23,7 @@ KEYS_FROM_ENVIRONMENT = (
 """What to do instead."""
 
 _SETTING = re.compile(r"api_?key|access_key|secret_?key|client_secret|passw(or)?d$|^pwd$|authorization|private_key")
-"""Settings that hold keys wherever they stand; those of models are held to more (`oversight.secrets.SECRET_NAME`)."""
+"""Settings that hold keys wherever they stand; models' settings are held to more (`util.secrets.SECRET_NAME`)."""
 _WORTH = re.compile(r"\S{6,}")
 
 _KEY = re.compile(

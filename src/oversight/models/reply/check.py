@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from oversight.core.notices import NO_PROBS, NO_USAGE, THINKING
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
-from oversight.models.reply.notices import NO_PROBS, NO_USAGE, THINKING
 from oversight.models.reply.probabilities import why_impossible
 from oversight.models.reply.thought import split_thought
 from oversight.models.reply.usage import checked_usage
-from oversight.secrets import redact, value_redactor
+from oversight.util.secrets import redact, value_redactor
 
 __all__ = ["ask", "check_reply"]
 

@@ -1,0 +1,58 @@
+"""Which of several versions of a speech serves its speaker best: best-of-n against a judge, or a proxy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from oversight.core.belief import Belief
+from oversight.core.message import PREFERENCE, Kind, Message
+from oversight.prompting.quotes import find_quotes
+
+if TYPE_CHECKING:
+    from oversight.core.episode import Episode
+
+__all__ = ["preferred"]
+
+
+async def preferred(episode: Episode, speaker: str, role: str, texts: Sequence[str], turn: int | None) -> int:
+    """The place of the version that the preferred judge finds most favourable to the speaker's side.
+
+    As in Khan et al. (2024): each version is put to a judge of its own, who hears what everybody hears and says how
+    likely each answer is now. Of equals the first is taken; an abstention counts as an even share. Versions and
+    beliefs are in the transcript, addressed to those judges alone.
+
+    Args:
+        episode: the episode.
+        speaker: the seat that speaks.
+        role: whose model the judge is.
+        texts: the versions, as they would be heard.
+        turn: the protocol's count of turns.
+
+    Raises:
+        ProtocolError: the speaker argues for nothing.
+        CallFailed: the judge gave nothing usable.
+    """
+    side = episode.side_of(speaker)
+    spoken = sum(m.author == speaker and m.kind in (Kind.SPEECH, Kind.DRAFT) for m in episode.messages)
+    beliefs = await episode.gather(
+        *(_heard(episode, speaker, role, f"{spoken}.{number}", text, turn) for number, text in enumerate(texts))
+    )
+    scores = [side.favoured_by(belief.probs, len(episode.question.answers)) for belief in beliefs]
+    return scores.index(max(scores))
+
+
+async def _heard(episode: Episode, speaker: str, role: str, name: str, text: str, turn: int | None) -> Belief:
+    """What somebody would believe now who hears what everybody hears, if this were said."""
+    hearer = episode.seat(f"{speaker}{PREFERENCE}{name}", role=role, brief="preference", place=0)
+    version = Message(
+        author=speaker,
+        audience=(hearer.name,),
+        kind=Kind.DISCLOSURE,
+        text=text,
+        turn=turn,
+        branch=episode.branch,
+        quotes=find_quotes(text, episode.question.material),
+    )
+    episode.add(version)
+    return await hearer.believe(turn=turn)

@@ -1,5 +1,0 @@
-"""Importing what others published: their transcripts become a run like any other."""
-
-from oversight.imports.base import Imported, Importer, Reading, Source
-
-__all__ = ["Imported", "Importer", "Reading", "Source"]

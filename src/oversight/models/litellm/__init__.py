@@ -1,0 +1,1 @@
+"""Models that LiteLLM serves. Only ``library`` imports LiteLLM."""
