@@ -24,11 +24,12 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.chat import CallRecord
 from oversight.core.message import PROTOCOL, Kind, Message
-from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.question import Answer, Item, Question
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
-from oversight.models.base import CallRecord
 from oversight.prompting.quotes import find_quotes
 from oversight.store import Parameter, RunRow, Store, StoreWriter, open_store
 from oversight.util.digest import digest

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from oversight.models.base import ChatMessage
+from oversight.core.chat import ChatMessage
 from oversight.models.embedded.language import KNOWN_WEIGHTS
 from oversight.models.embedded.language.batch_row import Job, Row
 from oversight.models.embedded.language.checkpoint import Checkpoint

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from oversight.models.base import ChatMessage, ChatReply, ChatRequest
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.models.embedded.language import SmolLM2
 
 LETTERS = ("A", "B")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from oversight import Episode, Protocol, RunSettings, run_experiment
 from oversight.models.base import ModelSettings
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import DryRunModel
 from oversight.plugins import find_plugin
 from oversight.prompting.templates import Templates
@@ -39,7 +40,7 @@ def cpu_per_call(episodes: int) -> float:
         calls = 0
         for _ in range(episodes):
             protocol = plugin.load(Protocol)()
-            cast = {"judge": (model,), "strong": (model,)}
+            cast = ModelCast({"judge": (model,), "strong": (model,)})
             episode = Episode(
                 SAMPLE_QUESTION, templates=templates, cast=cast, options=protocol.options, assignment=(0, 1)
             )

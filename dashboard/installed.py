@@ -21,6 +21,7 @@ from oversight.core.message import PROTOCOL, Kind, Message
 from oversight.core.protocol import Protocol
 from oversight.core.question import Answer, Question
 from oversight.models.base import ModelSettings
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import DryRunModel
 from oversight.plugins import Plugin, find_plugin, installed
 from oversight.prompting.templates import Templates
@@ -171,7 +172,7 @@ def seats_of(found: Found) -> list[SeatSeen] | str:
     try:
         protocol: Protocol = found.cls(found.cls.Options())
         asked = protocol.assignments(_SAMPLE, random.Random(0))
-        cast = {role: (DryRunModel(ModelSettings(model="dry run")),) for role in protocol.roles}
+        cast = ModelCast({role: (DryRunModel(ModelSettings(model="dry run")),) for role in protocol.roles})
         episode = Episode(
             _SAMPLE,
             templates=Templates(found.plugin.prompts),

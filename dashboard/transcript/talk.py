@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from oversight.core.chat import CallRecord
 from oversight.core.message import Kind, Message
-from oversight.models.base import CallRecord
 from oversight.store import Transcript
 
 from .. import formats, links, untrusted

@@ -4,25 +4,27 @@ The names below are what plugins and notebooks need; everything else is the fram
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oversight.util.quiet_start  # noqa: F401 - before all that takes long
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
 from oversight.core.episode import Episode
 from oversight.core.message import Message, visible_to
-from oversight.core.protocol import Assignment, Distillable, Protocol
+from oversight.core.protocol import Distillable, Protocol
 from oversight.core.question import Answer, Item, Question, Worked, same_question
 from oversight.core.seat import Seat
+from oversight.core.side import Assignment
 from oversight.core.solutions import Checked, Solution, SolutionOptions, read_solution, solutions_to_check, verdict_over
 from oversight.core.verdict import Annotation, Verdict
 from oversight.errors import CallFailed, FailureClass, OversightError, ProtocolError, StoreError, UsageError
 from oversight.tasks.task import Task
+from oversight.util.checkout import map_checkout
 
 if TYPE_CHECKING:
-    from oversight.execution.run import RunSettings, run_experiment
+    from oversight.execution.run import RunSettings
     from oversight.reports.report import report
     from oversight.store import open_store
+    from oversight.training.run_experiment import run_experiment
 
 __all__ = [
     "Annotation",
@@ -66,13 +68,10 @@ _LAZY = {
     "RunSettings": "oversight.execution.run",
     "open_store": "oversight.store",
     "report": "oversight.reports.report",
-    "run_experiment": "oversight.execution.run",
+    "run_experiment": "oversight.training.run_experiment",
 }
 
-# In a checkout the plugin folders lie beside ``src``; in an installed wheel they lie inside this package.
-_checkout = Path(__file__).resolve().parents[2]
-if (_checkout / "protocols" / "__init__.py").is_file() and (_checkout / "pyproject.toml").is_file():
-    __path__.append(str(_checkout))
+map_checkout()
 
 
 def __getattr__(name: str) -> Any:

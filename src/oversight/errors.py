@@ -7,10 +7,6 @@ positional arguments only, and those are its ``args``.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from oversight.models.base import ChatReply
 
 __all__ = [
     "CallFailed",
@@ -147,7 +143,7 @@ class CallFailed(OversightError):
         failure: the class it is stored under.
         message: one line for a person; never holds a key or a prompt.
         retry_after: seconds the provider asked to wait, if it did.
-        reply: the reply that cannot be used, if one came: it was paid for.
+        reply: the `oversight.core.chat.ChatReply` that cannot be used, if one came: it was paid for; None otherwise.
     """
 
     def __init__(
@@ -155,7 +151,7 @@ class CallFailed(OversightError):
         failure: FailureClass,
         message: str,
         retry_after: float | None = None,
-        reply: ChatReply | None = None,
+        reply: object = None,
     ) -> None:
         super().__init__(failure, message, retry_after, reply)
         self.failure = failure

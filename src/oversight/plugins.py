@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import linecache
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,33 +13,35 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from oversight.core.plugin_shape import wrong_with
-from oversight.core.protocol import Protocol
 from oversight.errors import UsageError
-from oversight.importers.importer import Importer
-from oversight.models.base import ChatModel
-from oversight.tasks.task import Task
-from oversight.training.embedded.factored_task import FactoredTask
 from oversight.util.describe import describe_error
 from oversight.util.digest import digest
 from oversight.util.entry_points import distribution_of, read_entry_points, wrong_value
 
-__all__ = ["Plugin", "find_plugin", "installed", "nearest"]
+__all__ = ["Pluggable", "Plugin", "PluginKind", "find_plugin", "installed", "nearest", "wrong_with"]
 
-GROUPS: dict[type, tuple[str, str]] = {
-    Protocol: ("protocol", "oversight.protocols"),
-    Task: ("task", "oversight.tasks"),
-    ChatModel: ("model", "oversight.models"),
-    FactoredTask: ("embedded task", "oversight.embedded_tasks"),
-    Importer: ("import source", "oversight.imports"),
-}
-"""What each kind of plugin is called, and its entry-point group."""
+_LONGEST_NAME = 80
+_LISTED = 3
 
-T = TypeVar("T")
+
+class PluginKind(NamedTuple):
+    """A kind of plugin: the word for it in messages, and its entry-point group."""
+
+    word: str
+    group: str
+
+
+class Pluggable:
+    """The base of the classes that plugins subclass; each of those is a kind of plugin of its own."""
+
+    plugin_kind: ClassVar[PluginKind]
+
+
+T = TypeVar("T", bound=Pluggable)
 
 
 class Plugin(BaseModel):
@@ -67,7 +70,7 @@ class Plugin(BaseModel):
         Raises:
             UsageError: it cannot be imported, is not a ``kind``, or lacks what a ``kind`` has.
         """
-        word = GROUPS[kind][0]
+        word = kind.plugin_kind.word
         try:
             module = self._module()
             found = getattr(module, self.qualname, None)
@@ -115,22 +118,22 @@ class Plugin(BaseModel):
 
 
 @cache
-def _entry_points(kind: type) -> dict[str, tuple[metadata.EntryPoint, ...]]:
-    return read_entry_points(GROUPS[kind][1])
+def _entry_points(group: str) -> dict[str, tuple[metadata.EntryPoint, ...]]:
+    return read_entry_points(group)
 
 
-def installed(kind: type) -> dict[str, metadata.EntryPoint]:
+def installed(kind: type[Pluggable]) -> dict[str, metadata.EntryPoint]:
     """The installed plugins of one kind by name; of a name that two distributions claim, one of them."""
-    return {name: points[0] for name, points in _entry_points(kind).items()}
+    return {name: points[0] for name, points in _entry_points(kind.plugin_kind.group).items()}
 
 
-def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
+def find_plugin(kind: type[Pluggable], reference: str, base: Path = Path()) -> Plugin:
     """Look a plugin up by what an experiment file calls it; a file's path starts at ``base``.
 
     Raises:
         UsageError: there is no such plugin; the message names the nearest installed one.
     """
-    word = GROUPS[kind][0]
+    word = kind.plugin_kind.word
     if ":" not in reference:
         point = _only_point(kind, reference)
         return Plugin(module=point.module, qualname=point.attr, prompts=_prompts(_folder_of(point.module)))
@@ -153,9 +156,9 @@ def find_plugin(kind: type, reference: str, base: Path = Path()) -> Plugin:
     )
 
 
-def _only_point(kind: type, name: str) -> metadata.EntryPoint:
+def _only_point(kind: type[Pluggable], name: str) -> metadata.EntryPoint:
     """The one entry point of a name."""
-    word, known = GROUPS[kind][0], _entry_points(kind)
+    word, known = kind.plugin_kind.word, _entry_points(kind.plugin_kind.group)
     if name not in known:
         listed = f"; installed: {', '.join(known)}" if known else ""
         raise UsageError(f"unknown {word} '{name}'{nearest(name, known)}{listed}")
@@ -167,6 +170,24 @@ def _only_point(kind: type, name: str) -> metadata.EntryPoint:
     if wrong := wrong_value(points[0]):
         raise UsageError(f"{word} '{name}' of {distribution_of(points[0])}: {wrong}")
     return points[0]
+
+
+def wrong_with(cls: type, kind: type) -> str | None:
+    """Say in one line what a subclass of ``kind`` lacks or has of the wrong type; None if nothing."""
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        return f"it does not define {', '.join(missing[:_LISTED])}"
+    if "name" in kind.__annotations__ and (wrong := _wrong_name(getattr(cls, "name", None))):
+        return wrong
+    for attribute in ("Options", "Settings"):
+        expected, given = getattr(kind, attribute, None), getattr(cls, attribute, None)
+        base = expected if attribute == "Settings" and isinstance(expected, type) else BaseModel
+        if expected is not None and not (isinstance(given, type) and issubclass(given, base)):
+            return f"{attribute} is not a pydantic model: write 'class {attribute}({kind.__name__}.{attribute}):'"
+    if hasattr(kind, "roles") and (wrong := _wrong_roles(getattr(cls, "roles", None))):
+        return wrong
+    if inspect.isasyncgenfunction(getattr(cls, "run", None)):
+        return "run yields: write 'return' where it says 'yield'"
+    return None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -215,3 +236,25 @@ def _prompts(folder: Path | None) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"prompt template {file} cannot be read: {describe_error(error)}") from None
     return prompts
+
+
+def _wrong_name(name: object) -> str | None:
+    if name is None:
+        return "it has no name: write 'name = \"…\"' in its body"
+    if not isinstance(name, str):
+        return f"its name is {type(name).__name__}, not a text: write 'name = \"…\"'"
+    if not name or name != name.strip() or not name.isprintable():
+        return "its name is empty, or has white space around it or characters that cannot be printed"
+    if len(name) > _LONGEST_NAME:
+        return f"its name has {len(name)} characters, and {_LONGEST_NAME} are the most that reports show"
+    return None
+
+
+def _wrong_roles(roles: object) -> str | None:
+    if isinstance(roles, str):
+        return f"roles is the text {roles!r:.40}: write roles = ({roles!r:.40},), with a comma"
+    if not isinstance(roles, tuple | list) or not all(isinstance(role, str) and role for role in roles):
+        return 'roles is not a tuple of names: write roles = ("judge", "strong")'
+    if len(set(roles)) < len(roles):
+        return f"roles names one role twice: {', '.join(roles)}"
+    return None

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from oversight.calls.call_cache import Call, Outcome
 from oversight.calls.gate import GateSettings, Limits
+from oversight.core.chat import ChatReply
 from oversight.errors import FailureClass
-from oversight.models.base import ChatReply
 
 T = TypeVar("T")
 

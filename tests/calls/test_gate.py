@@ -18,8 +18,9 @@ import pytest
 from oversight.calls.call_cache import JOURNAL, Call, Journal, Recorded
 from oversight.calls.gate import CallGate, GateSettings, Limits
 from oversight.calls.metered import Meter
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest, Origin
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason
-from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings, Origin
+from oversight.models.base import ChatModel, ModelSettings
 
 from .making import MODEL, a_call, bad, gate_settings, good, nothing, soon
 

@@ -21,8 +21,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oversight.calls.call_cache import JOURNAL, Journal, Outcome
+from oversight.core.chat import ChatReply, Origin
 from oversight.errors import FailureClass, StoreError
-from oversight.models.base import ChatReply, Origin
 
 from .making import a_call, bad, good, nothing
 

@@ -14,7 +14,7 @@ from execution.staging import count, rows
 from experiment.files import questions
 
 from oversight.calls.limiter import Limiter
-from oversight.models.base import ChatMessage, ChatRequest
+from oversight.core.chat import ChatMessage, ChatRequest
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.testing.loopback import Fault, LoopbackServer, Reply, default_responder
 

@@ -26,7 +26,8 @@ protocols:
 LOUD = '''\
 """A model that tries to steer the terminal of whoever reads it."""
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 TEXT = (
     "Before\\x1b[2J\\x1b]0;owned\\x07 \\x9b31m\\rover \\u202eeht [bold]lamp[/bold] :smile: "

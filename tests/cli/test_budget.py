@@ -16,7 +16,8 @@ COSTLY = f'''\
 
 import asyncio
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 
 class Costly(ChatModel):

@@ -29,7 +29,8 @@ import json
 
 from oversight import Answer, Item, Question
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 from oversight.core.question import Worked
 from oversight.tasks.task import Task
 

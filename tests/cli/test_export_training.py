@@ -21,7 +21,8 @@ import json
 import re
 from pathlib import Path
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 from oversight import Answer, Item, Question
 from oversight.tasks.task import Task
 

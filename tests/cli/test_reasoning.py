@@ -23,7 +23,8 @@ PLUGINS = '''\
 """Debaters and a judge who reason before they speak; one debater runs into a token limit."""
 
 from oversight import Answer, Item, Question
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 from oversight.tasks.task import Task
 
 

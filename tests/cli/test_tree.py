@@ -18,7 +18,8 @@ MODELS = '''\
 import json
 import re
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 TABLE = {
     "Is it old?": ["When was it built?", "Who [bold]built[/bold] it?"],

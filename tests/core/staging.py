@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from oversight import Answer, Assignment, Episode, Question
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.core.chat import ChatReply, ChatRequest
+from oversight.models.base import ChatModel, ModelSettings
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import example_reply
 from oversight.prompting.templates import Templates
 
@@ -51,7 +53,9 @@ def stage(
         "judge": [judge] if judge else [],
         "strong": [strong] if isinstance(strong, ChatModel) else list(strong),
     }
-    return Episode(question, templates=Templates(SOURCES | (templates or {})), cast=cast, assignment=assignment, **rest)
+    return Episode(
+        question, templates=Templates(SOURCES | (templates or {})), cast=ModelCast(cast), assignment=assignment, **rest
+    )
 
 
 def prompt(request: ChatRequest) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from staging import QUESTION, STATED, THREE, prompt, stage
 
 from oversight import Belief, BeliefSource, BeliefStatus, CallFailed, Episode, FailureClass, Question
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.elicitation import (
     MINIMUM_MASS,
     from_choices,
@@ -23,7 +24,6 @@ from oversight.core.elicitation import (
     instruction,
     without_instruction,
 )
-from oversight.models.base import ChatReply, ChatRequest
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 

@@ -10,6 +10,7 @@ from staging import QUESTION, THREE, Gate, MarkedModel, prompt, stage
 
 from oversight import Answer, CallFailed, Episode, FailureClass, Message, ProtocolError, Question, Seat
 from oversight.core.message import PROTOCOL, Kind
+from oversight.models.client import ModelCast
 from oversight.prompting.markup import find
 from oversight.prompting.templates import Templates
 from oversight.testing.scripted import ScriptedModel
@@ -178,7 +179,7 @@ async def test_which_model_sits_where_does_not_depend_on_who_answers_first() -> 
         """Two branches ask a first model, then open a seat each; ``faster`` is answered first."""
         gate, models = Gate("a", "b"), [ScriptedModel(), ScriptedModel()]
         templates = Templates({"a": "x", "b": "x", "debater": "x", "argue": "x"})
-        episode = Episode(QUESTION, templates=templates, cast={"first": [gate], "strong": models})
+        episode = Episode(QUESTION, templates=templates, cast=ModelCast({"first": [gate], "strong": models}))
 
         async def branch(name: str) -> None:
             await episode.seat(name, role="first").speak("argue")

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from staging import stage
 
 from oversight import CallFailed, FailureClass
+from oversight.core.chat import ChatReply
 from oversight.core.elicitation import from_form, from_statement
-from oversight.models.base import ChatReply
 from oversight.testing.scripted import ScriptedModel
 
 OWN = '{"A": 0.1, "B": 0.9, "abstain": false}'

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from staging import QUESTION
 
 from oversight import Episode, ProtocolError, Seat
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.message import PREFERENCE, Kind
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
+from oversight.models.client import ModelCast
 from oversight.prompting.markup import find
 from oversight.prompting.templates import Templates
 
@@ -55,7 +57,7 @@ def stage(taste: Sequence[float | None], side: Mapping[str, int | None], **optio
     """A speaker with a side, and a judge who finds each version as told."""
     judge = Taste(dict(enumerate(taste)))
     cast = {"strong": [Speaker(best_of=len(taste), **options)], "judge": [judge]}
-    episode = Episode(QUESTION, templates=TEMPLATES, cast=cast)
+    episode = Episode(QUESTION, templates=TEMPLATES, cast=ModelCast(cast))
     return episode, episode.seat("speaker", role="strong", **side), judge
 
 
@@ -96,7 +98,7 @@ def test_what_was_not_said_is_forgotten_by_its_speaker_too() -> None:
         return [(await seat.speak("argue", turn=turn)).text for turn in range(2)]
 
     assert asyncio.run(perform()) == ["version 1", "version 1"]
-    speaker = episode._cast["strong"][0]
+    speaker = episode._cast.models["strong"][0]
     assert isinstance(speaker, Speaker)
     remembered = [message.content for message in speaker.asked[-1].messages if message.role == "assistant"]
     assert remembered == ["version 1"]
@@ -118,7 +120,7 @@ def test_whoever_chooses_hears_only_the_public_words_and_one_version() -> None:
 
 def test_a_draft_is_criticised_and_written_anew_before_it_is_said() -> None:
     model = Speaker(refine=2)
-    episode = Episode(QUESTION, templates=TEMPLATES, cast={"strong": [model]})
+    episode = Episode(QUESTION, templates=TEMPLATES, cast=ModelCast({"strong": [model]}))
     seat = episode.seat("speaker", role="strong", argues=0)
     asyncio.run(seat.speak("argue", word_limit=30))
     own = [message.kind for message in episode.messages if message.author == "speaker"]

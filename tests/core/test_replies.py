@@ -12,9 +12,9 @@ from staging import QUESTION, prompt, stage
 
 from oversight import CallFailed, Episode, FailureClass
 from oversight.core.belief import Belief, BeliefSource
+from oversight.core.chat import ChatReply
 from oversight.core.message import Kind, Message
 from oversight.core.seat import Seat
-from oversight.models.base import ChatReply
 from oversight.testing.scripted import Scripted, ScriptedModel
 from oversight.util.aio import run_sync
 
@@ -54,7 +54,7 @@ async def test_a_thought_is_kept_for_the_record_and_in_nobodys_prompt() -> None:
     [reasoning] = of_kind(episode, Kind.REASONING)
     assert (reasoning.author, reasoning.text, reasoning.audience) == ("consultant", "SECRET: I must lie.", ())
     assert reasoning.call == said.call
-    judging = episode._cast["judge"][0]
+    judging = episode._cast.models["judge"][0]
     assert isinstance(judging, ScriptedModel)
     assert not any("SECRET" in prompt(request) for request in (*strong.requests, *judging.requests))
     assert verdict.belief.probs is not None

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from staging import QUESTION, STATED, prompt, stage
 
 from oversight import CallFailed, Episode, FailureClass, ProtocolError, Verdict
+from oversight.core.chat import ChatReply
 from oversight.core.message import Kind
-from oversight.models.base import ChatReply
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 

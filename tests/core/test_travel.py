@@ -11,9 +11,9 @@ from staging import QUESTION, stage
 
 from oversight import Annotation, Belief, BeliefSource, CallFailed, FailureClass, OversightError, Protocol, Verdict
 from oversight import errors as all_errors
+from oversight.core.chat import ChatReply
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import RunStopped, StopReason, YamlError
-from oversight.models.base import ChatReply
 from oversight.plugins import Plugin, find_plugin, installed
 from oversight.testing import conformance
 from oversight.testing.scripted import ScriptedModel

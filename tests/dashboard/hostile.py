@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oversight.core.belief import Belief, BeliefSource
+from oversight.core.chat import CallRecord
 from oversight.core.message import PROTOCOL, Kind, Message
-from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.question import Answer, Item, Question
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
-from oversight.models.base import CallRecord
 from oversight.prompting.quotes import Quote, find_quotes
 from oversight.store import RunRow, StoreWriter
 

@@ -16,7 +16,8 @@ import json
 from pathlib import Path
 
 from oversight.prompting.markup import find
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 from oversight.models.dry_run_model import example_reply
 
 

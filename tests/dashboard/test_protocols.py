@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.browsing import boxes, kinds, opened, said, texts
 from dashboard.conftest import watch
-from oversight import plugins
+from oversight import plugins as installed_plugins
 from oversight.core.protocol import Protocol
 from oversight.dashboard.installed import experiment_with, find_all, find_one, options_of, seats_of, without_paths
 from oversight.experiment.file import load_experiment
@@ -20,7 +20,7 @@ from oversight.experiment.plan import build_plan
 from oversight.prompting.templates import Templates
 from oversight.tasks.task import Task
 
-NAMES = sorted(plugins.installed(Protocol))
+NAMES = sorted(installed_plugins.installed(Protocol))
 BROKEN = '''\
 """A plugin that needs what is not there."""
 raise OSError(f"no_such_library_anywhere beside {__file__}")
@@ -51,14 +51,14 @@ def plugins(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (nowhere / "broken_plugin.py").write_text(BROKEN, encoding="utf-8")
     (nowhere / "odd_plugin.py").write_text(ODD, encoding="utf-8")
     monkeypatch.syspath_prepend(nowhere)
-    plugins._entry_points.cache_clear()  # what is installed is read once a process
+    installed_plugins._entry_points.cache_clear()  # what is installed is read once a process
     for name in ("broken", "odd"):
         folder = nowhere / f"{name}_plugin-1.0.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
         (folder / "entry_points.txt").write_text(f"[oversight.protocols]\n{name} = {name}_plugin:{name.title()}\n")
     yield nowhere
-    plugins._entry_points.cache_clear()
+    installed_plugins._entry_points.cache_clear()
 
 
 def listed(at: AppTest) -> Any:
@@ -85,7 +85,7 @@ def test_a_link_shows_options_seats_and_every_prompt_in_full(nowhere: Path) -> N
     seats = at.dataframe[1].value.set_index("seat")
     assert seats["material"].to_dict() == {"debater_a": "sees it", "debater_b": "sees it", "judge": ""}
     assert seats["reads"]["judge"] == "debater_a, debater_b"
-    prompts = Templates(plugins.find_plugin(Protocol, "debate").prompts).sources
+    prompts = Templates(installed_plugins.find_plugin(Protocol, "debate").prompts).sources
     *shown, _command = texts(kinds(boxes(at), "pre"))
     assert sorted(shown) == sorted(source.strip() for source in prompts.values())
 
@@ -100,7 +100,7 @@ def test_a_click_chooses_one(nowhere: Path) -> None:
 
 def test_tasks_are_shown_in_the_same_shape(nowhere: Path) -> None:
     at = opened("protocols", kind="tasks", name="quality")
-    assert sorted(listed(at).index) == sorted(plugins.installed(Task))
+    assert sorted(listed(at).index) == sorted(installed_plugins.installed(Task))
     assert ["answers", "2 | 4", "2"] in [list(texts([box]))[:3] for box in kinds(boxes(at), "option")]
 
 
@@ -129,7 +129,7 @@ def test_a_plugin_writes_no_markup_and_its_dry_run_may_fail(plugins: Path) -> No
 @pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_example_is_an_experiment_that_can_be_planned(name: str, tmp_path: Path) -> None:
-    found = find_one(Protocol, name, plugins.installed(Protocol)[name])
+    found = find_one(Protocol, name, installed_plugins.installed(Protocol)[name])
     path = tmp_path / "example.yaml"
     path.write_text(experiment_with(found), encoding="utf-8")
     plan = build_plan(load_experiment(path), limit=2)

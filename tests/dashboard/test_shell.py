@@ -53,4 +53,4 @@ def test_pages_that_are_not_there_are_left_out(kept: Kept) -> None:
     assert links.known("runs")
     assert links.known("transcripts")
     for name, _ in app.PAGES:
-        assert links.known(name) == (Path(app.__file__).parent / f"{name}.py").exists()
+        assert links.known(name) == (Path(app.__file__).parent / f"{name}_page.py").exists()

@@ -176,7 +176,8 @@ import itertools
 import json
 import os
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 CALLS = itertools.count(1)
 WORDS = ["Is it old?", "is it OLD", "Is it near?", "Who knows?", "Where is it?", "Why there?", "When was it?"]

@@ -369,19 +369,10 @@ class Nodes:
         self._nodes: list[subprocess.Popen[str]] = []
         self.address = ""
         try:
-            self.head = self._start_head(cpus)
+            self.head = self.start("--head", "--port=0", "--include-dashboard=false", cpus=cpus)
         except BaseException:
             self.close()
             raise
-
-    def _start_head(self, cpus: int) -> subprocess.Popen[str]:
-        """Start the first node; again if Ray does not say its address, which was seen on a busy machine."""
-        arguments = ("--head", "--port=0", "--include-dashboard=false")
-        try:
-            return self.start(*arguments, cpus=cpus)
-        except AssertionError:
-            self.kill(self._nodes[-1])
-            return self.start(*arguments, cpus=cpus)
 
     def start(self, *arguments: str, cpus: int = 1) -> subprocess.Popen[str]:
         """Start a node with a home and a working directory of its own, and wait until it runs."""

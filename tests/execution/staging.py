@@ -67,7 +67,8 @@ LEANING = '''\
 
 import hashlib
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 
 class Leaning(ChatModel):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -140,8 +141,11 @@ def test_a_plugin_that_kills_its_worker_fails_alone(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("oversight.execution.ray_engine._TRIES", 2)
     experiment, store = lay_out_files(tmp_path / "e", 6), tmp_path / "store"
     (experiment.parent / "ask.py").write_text(CRASHES)
+    before = dict(os.environ)
     ran = here("run", experiment, "--workers", 1, "--concurrency", 1, "--store", store)
     assert ran.code == 1, ran
+    changed = {name for name, _ in os.environ.items() ^ before.items()}
+    assert not any(name.startswith(("RAY", "PYTHON")) for name in changed)
     assert "Traceback" not in ran.err + ran.out
     found = rows(store, "SELECT status, failure, detail, count(*) AS n FROM episodes GROUP BY ALL ORDER BY status")
     assert [(row["status"], row["failure"], row["n"]) for row in found] == [

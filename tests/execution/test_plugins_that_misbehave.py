@@ -102,7 +102,8 @@ def test_a_plugin_that_misbehaves_fails_alone(tmp_path: Path, body: str) -> None
 
 
 MODEL = '''\
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 
 class Bad(ChatModel):

@@ -14,8 +14,8 @@ from cli.running import here
 from tasks.reading import published
 
 from importers.writing import NYU2023, content
+from oversight.cli import michael2023_table
 from oversight.errors import UsageError
-from oversight.importers import nyu2023_table
 from oversight.importers.import_run import ImportResult, import_transcripts
 from oversight.importers.nyu2023_debates import Nyu2023Rooms
 from oversight.importers.nyu2023_table import chi_square, platform_text, played, table
@@ -245,7 +245,7 @@ def test_one_command_prints_the_table(
     paper: tuple[Store, ImportResult], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["table", str(published("nyu2023")), "--store", str(paper[0].directory)])
-    nyu2023_table.main()
+    michael2023_table.main()
     printed = capsys.readouterr().out
     assert "p = 0.0428; with continuity correction p = 0.063" in printed
     assert "(includedInPaper): 413 of 631" in printed
@@ -257,7 +257,7 @@ def test_the_table_of_a_folder_that_is_none_is_refused_in_a_line(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["table", str(tmp_path), "--store", str(tmp_path / "store")])
     with pytest.raises(SystemExit, match=r"^error: .*debates-metadata\.jsonl: cannot be read"):
-        nyu2023_table.main()
+        michael2023_table.main()
 
 
 @pytest.mark.long

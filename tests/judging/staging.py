@@ -15,8 +15,9 @@ from pathlib import Path
 
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
 from oversight.core.message import PROTOCOL, Kind, Message
-from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement, Side
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Answer, Item, Question, Worked
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.judging import Desk, Session
 from oversight.prompting.quotes import find_quotes

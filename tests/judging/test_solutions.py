@@ -10,6 +10,7 @@ from oversight import Answer, Episode, Question
 from oversight.core.message import Kind
 from oversight.judging.step_labelling import Labelled, as_annotations, is_done, solution_of
 from oversight.judging.transcript_view import hearing
+from oversight.models.client import ModelCast
 from oversight.plugins import Plugin
 from oversight.prompting.templates import Templates
 from oversight.protocols.process_supervision import ProcessSupervision
@@ -29,7 +30,7 @@ def transcript(*said: str, overseer: tuple[str, ...], **options: object) -> Tran
     episode = Episode(
         QUESTION,
         templates=Templates(Plugin.of(ProcessSupervision).prompts),
-        cast={"strong": [ScriptedModel(said)], "overseer": [ScriptedModel(overseer, then=lambda _: RIGHT)]},
+        cast=ModelCast({"strong": [ScriptedModel(said)], "overseer": [ScriptedModel(overseer, then=lambda _: RIGHT)]}),
         options=chosen,
     )
     verdict = asyncio.run(ProcessSupervision(chosen).run(episode))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oversight.models.base import ChatMessage, ChatRequest
+from oversight.core.chat import ChatMessage, ChatRequest
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.testing.loopback import LoopbackServer
 

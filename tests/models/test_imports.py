@@ -22,7 +22,7 @@ def guard(event, args):
 sys.addaudithook(guard)
 
 import asyncio
-from oversight.models.base import ChatMessage, ChatRequest
+from oversight.core.chat import ChatMessage, ChatRequest
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.retry import call_with_retries
 from oversight.testing.loopback import Fault, LoopbackServer

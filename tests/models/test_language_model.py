@@ -12,8 +12,8 @@ import pytest
 
 from models.conftest import ask
 from models.tiny_model import CONTEXT, LABELS, VARIANTS, save_model
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.base import ChatMessage, ChatReply, ChatRequest
 from oversight.models.embedded.language import LanguageModelSettings, SmolLM2, TransformersModel
 
 pytest.importorskip("torch", reason="needs the extra oversight[lm]: make install-lm")

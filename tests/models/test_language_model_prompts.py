@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.tiny_model import TEMPLATE, save_tokenizer
-from oversight.models.base import ChatMessage
+from oversight.core.chat import ChatMessage
 from oversight.models.embedded.language.chat_prompt import Prompter
 
 pytest.importorskip("transformers", reason="needs the extra oversight[lm]: make install-lm")

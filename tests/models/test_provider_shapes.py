@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from oversight.core.chat import ChatRequest
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatRequest, ModelSettings
+from oversight.models.base import ModelSettings
 from oversight.models.litellm.library import load_litellm, plain_payload
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.reply import check_reply, read_completion

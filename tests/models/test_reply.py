@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ModelSettings
 from oversight.models.reply import check_reply, read_completion
 from oversight.models.reply.thought import split_thought
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from oversight.core.chat import ChatReply
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatReply
 from oversight.models.retry import call_with_retries
 from oversight.testing.loopback import Fault, LoopbackServer
 

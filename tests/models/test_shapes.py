@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from models.conftest import ask as request_for
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.elicitation import statement_schema
 from oversight.core.message import Kind, Message
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import CallRecord
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.reply import ask
 from oversight.testing.loopback import REFUSALS, SAME_CONTENT, SHAPES, Chaos, LoopbackServer, Reply, default_responder

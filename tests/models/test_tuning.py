@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from oversight.core.chat import ChatMessage
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason, UsageError
-from oversight.models.base import ChatMessage
 from oversight.models.chat_rows import ChatRow, write_rows
 from oversight.models.litellm.fine_tuning import TuningSettings, check, fine_tune
 from oversight.testing.loopback import Fate, Fault, LoopbackServer, TunedFile, TuningJob

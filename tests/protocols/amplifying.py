@@ -10,7 +10,8 @@ from typing import Any
 from performing import QUESTION, Play
 
 from oversight import Assignment, Episode, Question
-from oversight.models.base import CallRecord, ChatReply, ChatRequest
+from oversight.core.chat import CallRecord, ChatReply, ChatRequest
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import example_reply
 from oversight.plugins import Plugin
 from oversight.prompting.markup import find, unescape
@@ -86,10 +87,12 @@ def amplify(
     episode = Episode(
         question,
         templates=TEMPLATES,
-        cast={
-            "overseer": [Player(overseer or dividing(divisions or {}), sent, pause, belief)],
-            "strong": [Player(strong, sent, pause)],
-        },
+        cast=ModelCast(
+            {
+                "overseer": [Player(overseer or dividing(divisions or {}), sent, pause, belief)],
+                "strong": [Player(strong, sent, pause)],
+            }
+        ),
         options=chosen,
         assignment=assignment,
         seed=seed,

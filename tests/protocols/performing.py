@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from oversight import Answer, Assignment, Episode, Message, Protocol, Question, Verdict
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.message import Kind
-from oversight.models.base import ChatReply, ChatRequest
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import example_reply
 from oversight.plugins import Plugin
 from oversight.prompting.templates import Templates
@@ -76,11 +77,13 @@ def play(
     episode = Episode(
         question,
         templates=Templates(Plugin.of(protocol).prompts),
-        cast={
-            "judge": [logged(ScriptedModel(judge))],
-            "overseer": [logged(ScriptedModel(overseer))],
-            "strong": [strong],
-        },
+        cast=ModelCast(
+            {
+                "judge": [logged(ScriptedModel(judge))],
+                "overseer": [logged(ScriptedModel(overseer))],
+                "strong": [strong],
+            }
+        ),
         options=chosen,
         assignment=assignment,
     )

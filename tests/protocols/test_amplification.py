@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 from performing import MATERIAL, QUESTION, THREE, Play
 from pydantic import ValidationError
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.message import Kind
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.base import ChatReply, ChatRequest
 from oversight.prompting.markup import find
 from oversight.protocols.amplification import Amplification
 from oversight.testing import check_protocol

@@ -8,7 +8,7 @@ import pytest
 from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
-from oversight.models.base import ChatReply
+from oversight.core.chat import ChatReply
 from oversight.prompting.markup import find
 from oversight.protocols.consultancy import Consultancy
 

@@ -13,7 +13,7 @@ from performing import MATERIAL, QUESTION, THREE, play
 from pydantic import ValidationError
 
 from oversight import Answer, Question
-from oversight.models.base import ChatReply
+from oversight.core.chat import ChatReply
 from oversight.prompting.markup import find
 from oversight.protocols.debate import Debate
 

@@ -10,7 +10,7 @@ import pytest
 from performing import MATERIAL, QUESTION, THREE, Play, play
 from pydantic import ValidationError
 
-from oversight.models.base import ChatRequest
+from oversight.core.chat import ChatRequest
 from oversight.protocols.direct import Direct
 
 

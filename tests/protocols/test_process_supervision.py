@@ -11,7 +11,7 @@ from performing import QUESTION, Play, play
 from pydantic import ValidationError
 
 from oversight import Worked
-from oversight.models.base import ChatReply, ChatRequest
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.prompting.markup import find
 from oversight.protocols.process_supervision import ProcessSupervision
 from oversight.testing.scripted import Scripted

@@ -18,9 +18,9 @@ from sklearn.metrics import f1_score
 
 from oversight import Answer, Item, Question, Worked
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.chat import CallRecord
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.verdict import Annotation, Verdict
-from oversight.models.base import CallRecord
 from oversight.reports.process_report import accepted, process, read_checks
 from oversight.stats.estimate import Measured, f1_of, mean_share, share_of
 from oversight.stats.intervals import proportion, within

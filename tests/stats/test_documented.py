@@ -8,7 +8,7 @@ from types import FunctionType
 
 import pytest
 
-from oversight.execution.run import RunSettings, run_experiment
+from oversight.execution.run import RunSettings
 from oversight.stats import (
     agreement,
     asd,
@@ -32,6 +32,7 @@ from oversight.stats import (
     scores,
     tiers,
 )
+from oversight.training.run_experiment import run_experiment
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "measures.md").read_text(encoding="utf-8")
 MODULES = (

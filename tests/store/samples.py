@@ -9,11 +9,12 @@ from pathlib import Path
 import duckdb
 
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.chat import CallRecord
 from oversight.core.message import PROTOCOL, Kind, Message
-from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.question import Answer, Item, Question
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
-from oversight.models.base import CallRecord
 from oversight.prompting.quotes import find_quotes
 from oversight.store import RunRow
 from oversight.store.access import DATABASE

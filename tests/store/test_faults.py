@@ -32,7 +32,8 @@ PAID = '''\
 
 from pathlib import Path
 
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 
 class Paid(ChatModel):

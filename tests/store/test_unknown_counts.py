@@ -10,10 +10,10 @@ import pytest
 import samples
 from conftest import Spawn
 
+from oversight.core.chat import Origin
 from oversight.core.message import Kind, Message
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import StoreError
-from oversight.models.base import Origin
 from oversight.store import Store, StoreWriter, open_store
 from oversight.store.access import DATABASE
 

@@ -10,9 +10,9 @@ import pytest
 import samples
 
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.message import Kind, Message
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
-from oversight.models.base import CallRecord
 from oversight.reports.report_measures import measured
 from oversight.reports.verdicts import judgements, verdicts
 from oversight.stats.scores import bits_per_round

@@ -43,7 +43,8 @@ import os
 import re
 
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatModel, ChatReply
+from oversight.models.base import ChatModel
+from oversight.core.chat import ChatReply
 
 
 def told(what):

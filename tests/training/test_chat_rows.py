@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oversight.core.chat import ChatMessage
 from oversight.errors import UsageError
-from oversight.models.base import ChatMessage
 from oversight.models.chat_rows import ChatRow, problems, read_rows, write_rows
 
 PROMPT = (ChatMessage("system", "You judge."), ChatMessage("user", "Which?\nA) this\nB) that"))

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from oversight import Answer, Belief, BeliefSource, Episode, Question
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.question import Item
 from oversight.errors import UsageError
-from oversight.experiment.arm import ProtocolBinding
-from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.experiment.protocol_binding import ProtocolBinding
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.chat_rows import ChatRow
+from oversight.models.client import ModelCast
 from oversight.plugins import Plugin
 from oversight.prompting.markup import find, unescape
 from oversight.protocols.amplification import Amplification
@@ -118,7 +120,7 @@ def grow(
     protocol = bound.create()
     say = overseer or overseeing(table, shares, agree=agree)
     models = {"overseer": Keeping(say, belief=belief, belief_samples=3), "strong": Keeping(answering)}
-    cast = {role: [model] for role, model in models.items()}
+    cast = ModelCast({role: [model] for role, model in models.items()})
     episode = Episode(question, templates=bound.templates(), cast=cast, options=protocol.options, assignment=assignment)
     verdict = asyncio.run(protocol.run(episode))
     spec = EpisodeSpec(
@@ -159,7 +161,7 @@ def asked_alone(question: Question, options: Mapping[str, Any], belief: str) -> 
     bound = binding(Direct, options)
     model = Keeping(overseeing({}, (0.2, 0.5, 0.3)), belief=belief, belief_samples=3)
     protocol = bound.create()
-    cast = {"judge": [model]}
+    cast = ModelCast({"judge": [model]})
     episode = Episode(question, templates=bound.templates(), cast=cast, options=protocol.options)
     asyncio.run(protocol.run(episode))
     return [request.messages for request, _ in model.kept]

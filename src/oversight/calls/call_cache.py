@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oversight.calls.call_cache_faults import is_not_writable, unusable
+from oversight.core.chat import ChatReply, Origin
 from oversight.errors import FailureClass, StoreError
-from oversight.models.base import ChatReply, Origin
 from oversight.util.private_files import create_private
 
 __all__ = ["JOURNAL", "Call", "Journal", "Outcome", "Recorded"]

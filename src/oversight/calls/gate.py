@@ -18,8 +18,8 @@ from typing import NamedTuple
 from oversight.calls.budget import Budget
 from oversight.calls.call_cache import Call, Journal, Outcome, Recorded
 from oversight.calls.limiter import Limiter
+from oversight.core.chat import ChatReply
 from oversight.errors import FailureClass, RunStopped, StopReason, StoreError
-from oversight.models.base import ChatReply
 
 __all__ = ["CallGate", "Gate", "GateSettings", "Limits"]
 

@@ -6,8 +6,9 @@ import uuid
 
 from oversight.calls.call_cache import Call, Outcome, Recorded
 from oversight.calls.gate import Gate, GateSettings
+from oversight.core.chat import ChatReply, ChatRequest, reply_of
 from oversight.errors import CallFailed, FailureClass, RunStopped
-from oversight.models.base import ChatModel, ChatReply, ChatRequest
+from oversight.models.base import ChatModel
 from oversight.models.reply import ask, check_reply
 from oversight.util.digest import digest
 
@@ -136,7 +137,7 @@ class MeteredModel(ChatModel):
                 outcome = Outcome(await ask(self._meter.model, request))
             except CallFailed as failed:
                 failure = failed
-                outcome = Outcome(failed.reply, failed.failure, failed.message, failed.retry_after)
+                outcome = Outcome(reply_of(failed), failed.failure, failed.message, failed.retry_after)
         except BaseException:
             await gate.settle(call, Outcome(None, FailureClass.PLUGIN))
             raise

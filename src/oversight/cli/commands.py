@@ -61,8 +61,9 @@ def run(
 ) -> int:
     """Run an experiment, or what of it has not been run yet, and print its report."""
     from oversight.cli.progress import say, watch
-    from oversight.execution.run import RunSettings, run_experiment
+    from oversight.execution.run import RunSettings
     from oversight.store import open_store
+    from oversight.training.run_experiment import run_experiment
 
     settings = RunSettings(store, engine, address, workers, concurrency, max_cost, replay, keep_going)
     result = run_experiment(

@@ -11,8 +11,9 @@ from oversight.errors import ProtocolError
 from oversight.util.describe import describe_error
 
 if TYPE_CHECKING:
-    from oversight.core.protocol import Assignment, Protocol
+    from oversight.core.protocol import Protocol
     from oversight.core.question import Question
+    from oversight.core.side import Assignment
 
 __all__ = ["assignments_of"]
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from oversight.core.belief import Belief, BeliefSource
+from oversight.core.chat import ChatMessage, Truncation
 from oversight.core.elicitation import from_choices, from_samples, from_statement, statement_schema
+from oversight.core.model_client import Answered, ModelClient
 from oversight.core.notices import NO_PROBS
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatMessage, ChatModel, Truncation
 from oversight.util.aio import all_of
-
-if TYPE_CHECKING:
-    from oversight.models.client import Answered, Caller
 
 __all__ = ["BeliefRequest", "attempts_at", "told", "until_read"]
 
@@ -27,7 +25,7 @@ T = TypeVar("T")
 class BeliefRequest(NamedTuple):
     """One request for a belief: of which model, how it is elicited, for what, and in which words."""
 
-    caller: Caller
+    client: ModelClient
     source: BeliefSource
     verb: str
     prompt: tuple[ChatMessage, ...]
@@ -41,31 +39,31 @@ class BeliefRequest(NamedTuple):
         Raises:
             CallFailed: the model gave nothing usable.
         """
-        caller = self.caller
-        ask = partial(caller.ask, self.verb, self.prompt, truncation=self.truncation)
+        client = self.client
+        ask = partial(client.ask, self.verb, self.prompt, truncation=self.truncation)
         if self.source is BeliefSource.SAMPLED:
-            count = caller.model.settings.belief_samples
+            count = client.settings.belief_samples
             drawn = await all_of(*(ask(sample=attempt * count + number) for number in range(count)))
-            return await caller.read(drawn, lambda replies: from_samples(replies, labels, answers)), drawn
+            return await client.read(drawn, lambda replies: from_samples(replies, labels, answers)), drawn
         if self.source is BeliefSource.STATED:
             answered = await ask(json_schema=statement_schema(labels), sample=attempt)
             heard = told(self.prompt)
-            return await caller.read([answered], lambda got: from_statement(got[0], labels, heard)), [answered]
+            return await client.read([answered], lambda got: from_statement(got[0], labels, heard)), [answered]
         answered = await ask(choices=labels, sample=attempt)
         if answered.reply.choice_probs is None and not any(n.startswith(NO_PROBS) for n in answered.reply.notices):
-            caller.model.gives_probabilities = False
-        return await caller.read([answered], lambda replies: from_choices(replies[0], labels)), [answered]
+            client.lacks_probabilities()
+        return await client.read([answered], lambda replies: from_choices(replies[0], labels)), [answered]
 
 
-def attempts_at(model: ChatModel) -> tuple[int, int]:
+def attempts_at(client: ModelClient) -> tuple[int, int]:
     """Return the first attempt at a belief of a model's, and the last.
 
     Where token probabilities fail, stated ones have as many attempts as anybody's. A judge that is known to
     give none starts with those: a stated belief is the same sample of the same prompt, whenever that was found.
     """
-    if BeliefSource(model.settings.belief) is not BeliefSource.LOGPROB:
+    if BeliefSource(client.settings.belief) is not BeliefSource.LOGPROB:
         return 0, _ATTEMPTS - 1
-    return int(not model.gives_probabilities), _ATTEMPTS
+    return int(not client.gives_probabilities), _ATTEMPTS
 
 
 async def until_read(ask: Callable[[int], Awaitable[T]], first: int = 0, last: int = _ATTEMPTS - 1) -> T:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
 
 from oversight.core.belief import Belief
-from oversight.core.message import PREFERENCE, Kind, Message
+from oversight.core.message import PREFERENCE, Branch, Kind, Message
+from oversight.core.question import Question
+from oversight.core.side import Side
 from oversight.prompting.quotes import find_quotes
-
-if TYPE_CHECKING:
-    from oversight.core.episode import Episode
 
 __all__ = ["preferred"]
 
 
-async def preferred(episode: Episode, speaker: str, role: str, texts: Sequence[str], turn: int | None) -> int:
+class _Listener(Protocol):
+    """A seat that says what it would believe."""
+
+    name: str
+
+    def believe(self, template: str = "believe", *, turn: int | None = None) -> Coroutine[Any, Any, Belief]: ...
+
+
+class _Episode(Protocol):
+    """What choosing a version takes of `oversight.core.episode.Episode`."""
+
+    question: Question
+
+    @property
+    def messages(self) -> tuple[Message, ...]: ...
+    @property
+    def branch(self) -> Branch: ...
+    def add(self, *messages: Message) -> None: ...
+    def gather(self, *parts: Coroutine[Any, Any, Belief]) -> Coroutine[Any, Any, list[Belief]]: ...
+    def seat(self, name: str, role: str | None = None, *, brief: str | None, place: int | None) -> _Listener: ...
+    def side_of(self, seat: str) -> Side: ...
+
+
+async def preferred(episode: _Episode, speaker: str, role: str, texts: Sequence[str], turn: int | None) -> int:
     """The place of the version that the preferred judge finds most favourable to the speaker's side.
 
     As in Khan et al. (2024): each version is put to a judge of its own, who hears what everybody hears and says how
@@ -42,7 +64,7 @@ async def preferred(episode: Episode, speaker: str, role: str, texts: Sequence[s
     return scores.index(max(scores))
 
 
-async def _heard(episode: Episode, speaker: str, role: str, name: str, text: str, turn: int | None) -> Belief:
+async def _heard(episode: _Episode, speaker: str, role: str, name: str, text: str, turn: int | None) -> Belief:
     """What somebody would believe now who hears what everybody hears, if this were said."""
     hearer = episode.seat(f"{speaker}{PREFERENCE}{name}", role=role, brief="preference", place=0)
     version = Message(

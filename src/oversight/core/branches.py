@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from oversight.core.bounded_run import contained
 from oversight.core.message import Branch, Message
-
-if TYPE_CHECKING:
-    from oversight.core.episode import Episode
 
 __all__ = ["Thread", "current_thread", "inside"]
 
@@ -22,9 +19,9 @@ T = TypeVar("T")
 
 @dataclass
 class Thread:
-    """The transcript as one branch of the episode sees it: what went before, and its own part."""
+    """The transcript as one branch of an episode sees it: what went before, and its own part."""
 
-    episode: Episode
+    episode: object
     path: Branch = ()
     before: tuple[Message, ...] = ()
     own: list[Message] = field(default_factory=list)

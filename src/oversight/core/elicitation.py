@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
+from oversight.core.chat import ChatReply
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatReply
 from oversight.prompting.letters import named_label
 from oversight.prompting.objects import final_object
 

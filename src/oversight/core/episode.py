@@ -9,18 +9,18 @@ from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
 
+from oversight.core.best_of_n import preferred
 from oversight.core.branches import Thread, current_thread, inside
+from oversight.core.chat import CallRecord
 from oversight.core.episode_limits import EpisodeLimits, EpisodeUsage
 from oversight.core.message import PROTOCOL, Branch, Kind, Message
-from oversight.core.outcome import Side
-from oversight.core.protocol import Assignment
+from oversight.core.model_client import Cast
 from oversight.core.question import Question
 from oversight.core.seat import Seat
-from oversight.core.seating import check_name, check_parts, check_side, stance_of
+from oversight.core.seating import check_name, check_parts
+from oversight.core.side import Assignment, Side, check_side, stance_of
 from oversight.core.verb_log import VerbLog
 from oversight.errors import ProtocolError
-from oversight.models.base import CallRecord, ChatModel
-from oversight.models.client import Caller
 from oversight.prompting.markup import Trusted, escape, tag
 from oversight.prompting.templates import Templates
 from oversight.util.aio import all_of
@@ -49,7 +49,7 @@ class Episode:
         question: Question,
         *,
         templates: Templates,
-        cast: Mapping[str, Sequence[ChatModel]],
+        cast: Cast,
         options: object = None,
         assignment: Assignment = (),
         seed: int = 0,
@@ -148,9 +148,8 @@ class Episode:
             ProtocolError: the name is taken or malformed, the role has no model, or there is no such template.
         """
         check_name(name, self._seats, reserved=brief != "preference")
-        models = self._cast.get(role or name, ())
-        if not models:
-            raise ProtocolError(f"the experiment binds no model to role '{role or name}'")
+        turn = self._next_of(role or name) if place is None else place
+        client = self._cast.client(role or name, turn, name, self._repeat, self.usage)
         self._seats.add(name)
         subject = self.question if question is None else question
         check_side(name, subject, argues, against)
@@ -165,9 +164,8 @@ class Episode:
         self._brief(name, brief, subject, stance_of(side, subject, chooses=open), values, sees_solutions)
         if sees_material and self.question.material is not None:
             self._tell(name, Kind.MATERIAL, self.question.material)
-        turn = self._next_of(role or name) if place is None else place
-        caller = Caller(models[turn % len(models)], name, role or name, self._repeat, self.usage)
-        return Seat(self, name, caller, subject if isinstance(subject, Question) else None)
+        asked = subject if isinstance(subject, Question) else None
+        return Seat(self, name, client, asked, partial(preferred, self))
 
     def assign(self, seat: Seat, *, argues: int, against: int | Literal["others"] | None = None) -> None:
         """Tell a seat what it must argue once that is known, as where it chose the answer itself.

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oversight.core.chat import CallRecord
 from oversight.errors import LimitReached
-from oversight.models.base import CallRecord
 
 __all__ = ["EpisodeLimits", "EpisodeUsage"]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from oversight.core.belief import Belief, BeliefSource
-from oversight.models.base import ChatMessage
+from oversight.core.chat import ChatMessage
 from oversight.prompting.markup import escape, tag
 from oversight.prompting.quotes import Quote, render_quoted
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.message import Message
-from oversight.core.protocol import Assignment
 from oversight.core.question import Question
+from oversight.core.side import Assignment, Side
 from oversight.core.verdict import Annotation, Verdict
-from oversight.models.base import CallRecord
 
-__all__ = ["IMPORTED", "EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "Side", "is_person"]
+__all__ = ["IMPORTED", "EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "is_person"]
 
 Mode = Literal["stepped", "at the end", "steps"]
 """How a person judged: a belief after each turn, one at the end, or by labelling the steps of a solution."""
@@ -73,26 +72,6 @@ class EpisodeSpec(BaseModel):
     def imported(self) -> bool:
         """Whether others made the transcript, so that what is not on record is not known."""
         return self.protocol_key.startswith(IMPORTED)
-
-
-class Side(BaseModel):
-    """What a seat was told to argue, by the places of the answers in the order presented.
-
-    ``argues`` None with ``against`` set: it defends anything but ``against``. ``open`` is true where the
-    seat's opponent is free to defend anything else.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seat: str
-    argues: int | None = None
-    against: int | None = None
-    open: bool = False
-
-    def favoured_by(self, probs: Sequence[float] | None, answers: int) -> float:
-        """The probability that a belief gives to this side; of an abstention, an even share."""
-        held = probs or [1 / answers] * answers
-        return held[self.argues] if self.argues is not None else 1 - held[self.against or 0]
 
 
 class EpisodeOutcome(BaseModel):

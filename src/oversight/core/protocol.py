@@ -5,22 +5,20 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    from oversight.core.episode import Episode
-    from oversight.core.question import Question
-    from oversight.core.verdict import Verdict
+from oversight.core.episode import Episode
+from oversight.core.question import Question
+from oversight.core.side import Assignment
+from oversight.core.verdict import Verdict
+from oversight.plugins import Pluggable, PluginKind
 
-__all__ = ["Assignment", "Distillable", "Protocol"]
-
-Assignment = tuple[int | None, ...]
-"""The answer each arguing seat must defend, by place in the order presented; None: any but its opponent's."""
+__all__ = ["Distillable", "Protocol"]
 
 
-class Protocol(ABC):
+class Protocol(Pluggable, ABC):
     """A procedure that leads a judge to a verdict on a question.
 
     A subclass gives its ``name``, its ``Options`` and `run`; its docstring is what ``oversight protocols``
@@ -35,6 +33,8 @@ class Protocol(ABC):
         ceiling: whether, with these options, it is the most that oversight could reach: the judge who knows all that
             the experts know. A property may decide both by ``self.options``.
     """
+
+    plugin_kind = PluginKind("protocol", "oversight.protocols")
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"

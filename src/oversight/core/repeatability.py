@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from oversight.core.episode import Episode
 from oversight.core.message import Message
-from oversight.core.outcome import Side
-from oversight.core.protocol import Assignment
+from oversight.core.side import Assignment, Side
 from oversight.core.verdict import Verdict
 
 __all__ = ["Outcome", "global_draws", "outcome_of", "unlike", "unrepeatable"]

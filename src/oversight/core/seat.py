@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 
 from oversight.core.belief import Belief, BeliefSource
 from oversight.core.belief_request import BeliefRequest, attempts_at, told, until_read
-from oversight.core.best_of_n import preferred
+from oversight.core.chat import ChatMessage, Truncation
 from oversight.core.elicitation import from_form, instruction
-from oversight.core.message import PROTOCOL, Kind, Message, chat_history, concurrent
+from oversight.core.message import PROTOCOL, Branch, Kind, Message, chat_history, concurrent
+from oversight.core.model_client import Answered, ModelClient
 from oversight.core.question import Question
+from oversight.core.verb_log import VerbLog
 from oversight.core.verdict import Verdict
 from oversight.errors import ProtocolError
-from oversight.models.base import ChatMessage, Truncation
 from oversight.prompting.length import shortened
 from oversight.prompting.quotes import find_quotes
 from oversight.util.aio import all_of
 
-if TYPE_CHECKING:
-    from oversight.core.episode import Episode
-    from oversight.models.client import Answered, Caller
-
-__all__ = ["Seat"]
+__all__ = ["Choice", "Seat", "Stage"]
 
 T = TypeVar("T")
 Form = TypeVar("Form", bound=BaseModel)
 Verb = TypeVar("Verb", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+Choice: TypeAlias = Callable[[str, str, Sequence[str], int | None], Coroutine[Any, Any, int]]
+"""Which of several versions a seat says: of its name, the role that prefers, the texts, and the turn."""
+
+
+class Stage(Protocol):
+    """What a seat needs of the episode that it is in."""
+
+    question: Question
+    verbs: VerbLog
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The transcript so far, as the current branch sees it."""
+
+    @property
+    def branch(self) -> Branch:
+        """Where in the episode's gathers the caller is."""
+
+    def add(self, *messages: Message) -> None:
+        """Append to the transcript."""
+
+    def render(self, template: str, values: Mapping[str, Any]) -> str:
+        """Fill in one of the protocol's templates."""
 
 
 def _verb(method: Verb) -> Verb:
@@ -53,11 +74,14 @@ class Seat:
     usable; a protocol lets it pass, and the engine stores the episode as failed.
     """
 
-    def __init__(self, episode: Episode, name: str, caller: Caller, question: Question | None) -> None:
+    def __init__(
+        self, episode: Stage, name: str, client: ModelClient, question: Question | None, choose: Choice
+    ) -> None:
         self.name = name
+        self._choose = choose
         self._has_decided = False
         self._episode = episode
-        self._caller = caller
+        self._client = client
         self._labels = () if question is None else question.labels
         self._answers = () if question is None else tuple(answer.text for answer in question.answers)
         self._last = episode.branch
@@ -65,7 +89,7 @@ class Seat:
     @property
     def belief_calls(self) -> int:
         """Model calls that one belief of this seat takes."""
-        settings = self._caller.model.settings
+        settings = self._client.settings
         return settings.belief_samples if settings.belief == "sampled" else 1
 
     @_verb
@@ -87,7 +111,7 @@ class Seat:
         """
         audience = None if to is None else tuple(seat.name for seat in to)
         values = {"word_limit": word_limit, **values}
-        for number in range(refine := self._caller.model.settings.refine):
+        for number in range(refine := self._client.settings.refine):
             draft = "refine" if number else template
             await self._say("draft", draft, Kind.DRAFT, (), turn, values, aimed=number == 0)
             await self._say("think", "criticise", Kind.THOUGHT, (), turn, {})
@@ -135,10 +159,10 @@ class Seat:
         heard, schema = told(prompt), form.model_json_schema()
 
         async def ask(attempt: int) -> tuple[Form, Answered]:
-            answered = await self._caller.ask(
+            answered = await self._client.ask(
                 "fill", prompt, json_schema=schema, sample=attempt, truncation=self._truncation()
             )
-            return await self._caller.read([answered], lambda replies: from_form(replies[0], form, heard)), answered
+            return await self._client.read([answered], lambda replies: from_form(replies[0], form, heard)), answered
 
         filled, answered = await until_read(ask)
         self._episode.add(request, *self._reasoning(answered), self._reply(Kind.FORM, answered, turn, audience=()))
@@ -187,14 +211,14 @@ class Seat:
         request = self._request(template, turn, values)
         limit = values.get("word_limit")
         truncation = self._truncation(free=True, limited=limit is not None)
-        ask = partial(self._caller.ask, verb, self._prompt(request), word_limit=limit, truncation=truncation)
-        versions = self._caller.model.settings.best_of if aimed else 1
+        ask = partial(self._client.ask, verb, self._prompt(request), word_limit=limit, truncation=truncation)
+        versions = self._client.settings.best_of if aimed else 1
         drawn = await all_of(*(ask(sample=number) for number in range(versions)))
         answered = drawn[0]
         if versions > 1:
             texts = [shortened(each.reply.text, limit, truncated=each.reply.truncated).text for each in drawn]
-            role = self._caller.model.settings.preferred_by
-            answered = drawn[await preferred(self._episode, self.name, role, texts, turn)]
+            role = self._client.settings.preferred_by
+            answered = drawn[await self._choose(self.name, role, texts, turn)]
         part = shortened(answered.reply.text, limit, truncated=answered.reply.truncated)
         quotes = find_quotes(part.text, self._episode.question.material)
         said = self._reply(kind, answered, turn, audience=audience, text=part.text).model_copy(
@@ -209,15 +233,15 @@ class Seat:
             raise ProtocolError(f"seat '{self.name}' works on a text without answers: it has nothing to decide between")
 
         async def ask(attempt: int) -> tuple[Belief, Message, list[Answered]]:
-            source = BeliefSource(self._caller.model.settings.belief)
+            source = BeliefSource(self._client.settings.belief)
             if source is BeliefSource.LOGPROB and attempt > 0:
                 source = BeliefSource.STATED
             request = self._private(f"{words}\n\n{instruction(source, self._labels)}", turn)
-            asking = BeliefRequest(self._caller, source, verb, self._prompt(request), self._truncation())
+            asking = BeliefRequest(self._client, source, verb, self._prompt(request), self._truncation())
             belief, answered = await asking.ask(attempt, self._labels, self._answers)
             return belief, request, answered
 
-        belief, request, answered = await until_read(ask, *attempts_at(self._caller.model))
+        belief, request, answered = await until_read(ask, *attempts_at(self._client))
         text = "\n".join(each.reply.text for each in answered)
         reply = self._reply(kind, answered[-1], turn, audience=(), text=text).model_copy(update={"belief": belief})
         self._episode.add(request, *self._reasoning(*answered), reply)
@@ -225,7 +249,7 @@ class Seat:
 
     def _truncation(self, *, free: bool = False, limited: bool = False) -> Truncation:
         """What becomes of a reply that a token limit cut off: a verdict or a form is never kept."""
-        chosen = self._caller.model.settings.truncated
+        chosen = self._client.settings.truncated
         if chosen is None:
             return "keep" if limited else "fail"
         return "fail" if chosen == "keep" and not free else chosen

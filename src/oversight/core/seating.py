@@ -1,4 +1,4 @@
-"""What a seat may be called, what it may argue, and what may happen at the same time: checks with their reasons."""
+"""What a seat may be called, and what may happen at the same time: checks with their reasons."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from oversight.core.message import PREFERENCE, PROTOCOL
-from oversight.core.outcome import Side
-from oversight.core.question import Question
 from oversight.errors import ProtocolError
-from oversight.prompting.markup import Trusted, tag
 
-__all__ = ["check_name", "check_parts", "check_side", "stance_of"]
+__all__ = ["check_name", "check_parts"]
 
 _SEAT_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _LONGEST_NAME = 100
@@ -63,30 +60,3 @@ def check_parts(parts: Sequence[object]) -> None:
             if inspect.iscoroutine(part):
                 part.close()
         raise ProtocolError(wrong)
-
-
-def check_side(name: str, subject: Question | str, argues: int | None, against: int | str | None) -> None:
-    """See whether a side is one of the answers that the seat is shown.
-
-    Raises:
-        ProtocolError: it is none.
-    """
-    for place in (argues, None if against == "others" else against):
-        answers = len(subject.answers) if isinstance(subject, Question) else 0
-        if place is not None and not (isinstance(place, int) and 0 <= place < answers):
-            raise ProtocolError(f"seat '{name}' cannot take side {place!r}: its question has {answers} answers")
-
-
-def stance_of(side: Side, subject: Question | str, *, chooses: bool) -> Trusted | None:
-    """Return what a seat must argue, as its prompt says it; None if it argues for nothing."""
-    if not isinstance(subject, Question) or (side.argues, side.against, side.open) == (None, None, False):
-        return None
-    label = dict(enumerate(subject.labels))
-    against = "others" if side.open and not chooses else label.get(side.against) if side.against is not None else None
-    return tag(
-        "stance",
-        seat=side.seat,
-        argues=None if side.argues is None else label[side.argues],
-        against=against,
-        open="yes" if chooses else None,
-    )

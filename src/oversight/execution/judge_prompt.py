@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from oversight.core.elicitation import without_instruction
 from oversight.core.message import Kind, Message
-from oversight.core.outcome import Side
 from oversight.core.question import Question
+from oversight.core.side import Side
 from oversight.errors import ProtocolError, UsageError
 from oversight.prompting.markup import Trusted
 from oversight.prompting.templates import Templates

@@ -32,6 +32,11 @@ _ON_THIS_MACHINE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
+_ELSEWHERE = {
+    # `ray start` turns token authentication on for its cluster; a driver must say that it has the token.
+    "RAY_AUTH_MODE": "token",
+}
+
 _LONGEST_FOLDER = 107 - len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
 """What the system's limit for a socket's path leaves for Ray's folder."""
 
@@ -50,11 +55,8 @@ class RayCluster:
     def __init__(self, address: str | None, workers: int | None) -> None:
         self.address = address
         self._folder: Path | None = None
-        for name, value in (_ENVIRONMENT if address is not None else {**_ENVIRONMENT, **_ON_THIS_MACHINE}).items():
-            os.environ.setdefault(name, value)
-        if address is not None:
-            # `ray start` turns token authentication on for its cluster; a driver must say that it has the token.
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
+        self._before = _told_to_ray()
+        os.environ.update(_ENVIRONMENT | (_ON_THIS_MACHINE if address is None else _ELSEWHERE) | self._before)
         import ray
 
         self.ray: Any = ray
@@ -104,10 +106,18 @@ class RayCluster:
         return f"{where} has {self.cpus} CPUs, of which {free} are free"
 
     def close(self) -> None:
-        """Shut the private cluster down, or leave the one at ``address``."""
+        """Shut the private cluster down, or leave the one at ``address``; a later Ray is told nothing of it."""
         self.ray.shutdown()
+        for name in _told_to_ray():
+            del os.environ[name]
+        os.environ.update(self._before)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _told_to_ray() -> dict[str, str]:
+    """The variables that Ray reads, and those that it sets itself when it is initialised."""
+    return {name: value for name, value in os.environ.items() if name.startswith("RAY_") or name == "PYTHONBREAKPOINT"}
 
 
 @contextmanager

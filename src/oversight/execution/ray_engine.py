@@ -18,6 +18,7 @@ from typing import Any
 
 from oversight.calls.call_cache import Call, Journal, Outcome, Recorded
 from oversight.calls.gate import CallGate, Gate, GateSettings
+from oversight.core.chat import ChatReply
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import FailureClass, OversightError, RunStopped, StopReason
 from oversight.execution.engine import Engine
@@ -25,7 +26,6 @@ from oversight.execution.loop_watch import Blocked, LoopWatch
 from oversight.execution.ray_cluster import RayCluster
 from oversight.execution.ray_workers import RayWorkers, WorkerLost
 from oversight.execution.worker import Bundle, Worker
-from oversight.models.base import ChatReply
 
 __all__ = ["RayEngine"]
 

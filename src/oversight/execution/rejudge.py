@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from oversight.calls.gate import CallGate
+from oversight.core.best_of_n import preferred
 from oversight.core.bounded_run import run_bounded
 from oversight.core.elicitation import without_instruction
 from oversight.core.episode import Episode
@@ -28,7 +30,7 @@ from oversight.experiment.bind import bind
 from oversight.experiment.yaml_document import Source
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
-from oversight.models.client import Caller
+from oversight.models.client import Client, ModelCast
 from oversight.plugins import nearest
 from oversight.prompting.templates import Templates
 from oversight.store import Store, StoreWriter, Transcript, as_json, open_store
@@ -212,10 +214,10 @@ async def _verdict(
         messages = prompt.briefed(messages, values, spec.question)
     if words is None:
         raise ProtocolError("the judge was not asked for its verdict: there is no request to put to another")
-    episode = Episode(spec.question, templates=Templates({}), cast={}, seed=spec.seed, repeat=spec.repeat)
+    episode = Episode(spec.question, templates=Templates({}), cast=ModelCast({}), seed=spec.seed, repeat=spec.repeat)
     episode.add(*messages)
-    caller = Caller(model, seat, "judge", spec.repeat, usage)
-    judge = Seat(episode, seat, caller, spec.question)
+    client = Client(model, seat, "judge", spec.repeat, usage)
+    judge = Seat(episode, seat, client, spec.question, partial(preferred, episode))
     return await judge.decide_on(words, asked.turn if asked else None)
 
 

@@ -1,23 +1,19 @@
-"""One execution of an experiment, from its file to its rows in the store."""
+"""One execution of an experiment's episodes, from the plan to the rows in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
-from oversight.calls.call_cache import JOURNAL
-from oversight.errors import UsageError
 from oversight.execution.execute import EpisodesDriven, RunSettings, Watch, bundle_for, find_pending, run_pending
-from oversight.execution.ray_cluster import probe
 from oversight.execution.run_status import add_plan, begin, ended, recorded
 from oversight.experiment.dry_run import refuse_failing
 from oversight.experiment.endpoints import endpoint_lines
-from oversight.experiment.file import Experiment, load_experiment
+from oversight.experiment.file import Experiment
 from oversight.experiment.plan import build_plan
 from oversight.store import StoreWriter
 
-__all__ = ["RunResult", "RunSettings", "run_experiment"]
+__all__ = ["RunResult", "RunSettings", "run_episodes"]
 
 
 class RunResult(NamedTuple):
@@ -38,41 +34,27 @@ class RunResult(NamedTuple):
     waiting: str | None = None
 
 
-def run_experiment(
-    path: Path | str,
-    settings: RunSettings = RunSettings(),
+def run_episodes(
+    experiment: Experiment,
+    settings: RunSettings,
     *,
-    overrides: Iterable[str] = (),
     limit: int | None = None,
-    repeats: int | None = None,
-    seed: int | None = None,
     watch: Watch | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> RunResult:
-    """Run an experiment file, or what of it has not been run yet.
+    """Run the episodes of an experiment that has no rounds, or those that have not been judged yet.
 
     Args:
-        path: the experiment file.
+        experiment: the experiment, checked.
         settings: how to execute it.
-        overrides: ``key=value`` changes to the file.
         limit: keep that many questions of each task.
-        repeats: how often each episode is run, instead of what the file says.
-        seed: instead of the file's.
         watch: shows the progress of episodes.
         say: tells a person in one line what else goes on.
 
     Raises:
-        UsageError: the file, a setting, a plugin or a model cannot be used, or an arm fails in its dry run; nothing
-            was run.
+        UsageError: a setting, a plugin or a model cannot be used, or an arm fails in its dry run; nothing was run.
         StoreError: the store cannot be opened or written.
     """
-    experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
-    if settings.address is not None:
-        probe(settings.address)
-    if settings.replay is not None and not (settings.replay / JOURNAL).is_file():
-        raise UsageError(f"--replay {settings.replay}: no calls were kept there: give the directory of a store")
-    if experiment.file.iterate is not None:
-        return _iterated(experiment, settings, limit, watch, say)
     plan = build_plan(experiment, limit)
     refuse_failing(plan.faults, keep_going=settings.keep_going)
     # Into a new store nothing is written before its models are ready; an old one first says which are needed.
@@ -89,17 +71,3 @@ def run_experiment(
             driven = run_pending(writer, plan, pending, settings, watch)
         ended(writer, plan.run_id, driven)
         return RunResult(plan.run_id, len(plan.episodes), pending.already, driven)
-
-
-def _iterated(
-    experiment: Experiment,
-    settings: RunSettings,
-    limit: int | None,
-    watch: Watch | None,
-    say: Callable[[str], None],
-) -> RunResult:
-    """Amplify, distil, and again."""
-    from oversight.training.rounds import run_rounds
-
-    done = run_rounds(experiment, settings, limit, watch, say)
-    return RunResult(done.run_id, done.planned, done.already, done.driven, done.waiting)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from oversight.core.chat import CallRecord, Origin
 from oversight.errors import RunStopped
 from oversight.execution.loop_watch import watched_loop
-from oversight.models.base import CallRecord, Origin
 
 __all__ = ["Driven", "drive"]
 

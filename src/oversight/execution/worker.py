@@ -22,9 +22,10 @@ from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.verdict import Verdict
 from oversight.errors import CallFailed, FailureClass, LimitReached, RunStopped
 from oversight.execution.loop_watch import work_for
-from oversight.experiment.arm import ProtocolBinding
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
+from oversight.models.client import ModelCast
 from oversight.prompting.templates import Templates
 from oversight.util.describe import traceback_of
 from oversight.util.secrets import redact, without_values
@@ -107,10 +108,11 @@ class Worker:
             nonlocal episode
             protocol = self._bundle.protocols[spec.protocol_key].create()
             attempt = (spec.episode_id, spec.attempt, spec.seed)
+            cast = {role: [self._models.get(key, *attempt) for key in keys] for role, keys in spec.cast.items()}
             episode = Episode(
                 spec.question,
                 templates=self._templates_for(spec.protocol_key),
-                cast={role: [self._models.get(key, *attempt) for key in keys] for role, keys in spec.cast.items()},
+                cast=ModelCast(cast),
                 options=protocol.options,
                 assignment=spec.assignment,
                 seed=spec.seed,

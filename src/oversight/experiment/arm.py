@@ -4,49 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from oversight.core.assignments import assignments_of
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.outcome import EpisodeSpec
-from oversight.core.plugin_shape import make_plugin
-from oversight.core.protocol import Assignment, Protocol
+from oversight.core.protocol import Protocol
+from oversight.core.side import Assignment
 from oversight.experiment.dry_run import DryRun
 from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.binding import Binding
-from oversight.plugins import Plugin
-from oversight.prompting.templates import Templates
-from oversight.util.digest import canonical, digest, digest_of, draw
+from oversight.util.digest import canonical, digest_of, draw
 
-__all__ = ["Arm", "PlannedEpisode", "ProtocolBinding", "Seating", "episodes_of"]
+__all__ = ["Arm", "PlannedEpisode", "Seating", "episodes_of"]
 
 Turns: TypeAlias = "tuple[tuple[str, tuple[int, ...]], ...]"
 """For each role that several models are bound to, the order in which its seats take them."""
-
-
-class ProtocolBinding:
-    """A protocol as an arm binds it: its class, its options as the user wrote them, and its prompts."""
-
-    def __init__(self, plugin: Plugin, options: dict[str, Any]) -> None:
-        self.plugin = plugin
-        self.options = options
-        self.key = digest([plugin.model_dump(), options])
-
-    def create(self) -> Protocol:
-        """Load the class and make it with its options."""
-        protocol = self.plugin.load(Protocol)
-        return make_plugin(protocol, protocol.Options.model_validate(self.options))
-
-    @cached_property
-    def version(self) -> str:
-        """What an episode's id says about the plugin: its own version, and what its prompts are."""
-        return f"{self.plugin.load(Protocol).version}+{self.plugin.fingerprint}"
-
-    def templates(self) -> Templates:
-        """The prompts that travelled with the plugin."""
-        return Templates(self.plugin.prompts)
 
 
 @dataclass(frozen=True)

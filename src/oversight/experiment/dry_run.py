@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,16 +22,15 @@ from oversight.core.question import Item
 from oversight.core.repeatability import global_draws, outcome_of, unlike, unrepeatable
 from oversight.core.verdict import Verdict
 from oversight.errors import LimitReached, UsageError
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import DryRunModel
 from oversight.plugins import Plugin
 from oversight.util.aio import run_sync
 from oversight.util.describe import describe_error
 from oversight.util.digest import draw
-
-if TYPE_CHECKING:
-    from oversight.experiment.arm import ProtocolBinding
 
 __all__ = ["DryRun", "Expected", "Fault", "Trial", "dry_run", "refuse_exits", "refuse_failing", "stand_ins", "try_once"]
 
@@ -215,7 +214,7 @@ def _staged(
     episode = Episode(
         item.question,
         templates=protocol.templates(),
-        cast={role: (model,) for role, model in cast.items()},
+        cast=ModelCast({role: (model,) for role, model in cast.items()}),
         options=instance.options,
         assignment=asked[0] if asked else (0,),
         limits=EpisodeLimits(calls=limits.calls or _CALLS, messages=limits.messages or _MESSAGES),

@@ -7,7 +7,7 @@ import signal
 import warnings
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,12 +16,10 @@ from oversight.core.protocol import Protocol
 from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.dry_run import Trial, try_once
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.base import ModelSettings
-from oversight.plugins import GROUPS, Plugin
+from oversight.plugins import Pluggable, Plugin
 from oversight.util.describe import describe_error
-
-if TYPE_CHECKING:
-    from oversight.experiment.arm import ProtocolBinding
 
 __all__ = ["Answer", "Import", "Try", "serve"]
 
@@ -30,10 +28,10 @@ _GRACE_S = 10.0
 
 
 class Import(NamedTuple):
-    """Import a plugin and make it with these options; ``word`` is the kind as messages call it."""
+    """Import a plugin and make it with these options."""
 
     plugin: Plugin
-    word: str
+    kind: type[Pluggable]
     options: dict[str, Any]
     seconds: float
 
@@ -83,9 +81,8 @@ def _try(asked: Try) -> Answer:
 
 
 def _import(asked: Import) -> Answer:
-    kind = next(kind for kind, (word, _) in GROUPS.items() if word == asked.word)
     try:
-        found: Any = asked.plugin.load(kind)
+        found: Any = asked.plugin.load(asked.kind)
     except UsageError as error:
         return Answer(error=str(error))
     except KeyboardInterrupt:

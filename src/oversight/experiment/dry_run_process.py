@@ -15,19 +15,17 @@ from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.dry_run import DryRun, Trial, dry_run, stand_ins, try_once
 from oversight.experiment.dry_run_child import Answer, Import, Try
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
-from oversight.plugins import GROUPS, Plugin
-
-if TYPE_CHECKING:
-    from oversight.experiment.arm import ProtocolBinding
+from oversight.plugins import Pluggable, Plugin
 
 __all__ = ["DryRunProcess"]
 
@@ -65,19 +63,19 @@ class DryRunProcess:
     ) -> None:
         self._end(0.0)
 
-    def check(self, plugin: Plugin, kind: type, options: Mapping[str, Any] | None = None) -> None:
+    def check(self, plugin: Plugin, kind: type[Pluggable], options: Mapping[str, Any] | None = None) -> None:
         """See whether a plugin can be imported, and made with ``options``, without harm to the process.
 
         Raises:
             UsageError: it cannot be imported, or it ends its process or takes too long meanwhile.
         """
-        word, _ = GROUPS[kind]
+        word = kind.plugin_kind.word
         given = dict(options or {})
         key = json.dumps([plugin.module, plugin.qualname, word, given], sort_keys=True, default=repr)
         if _ships(plugin) or key in self._checked:
             return
         answer = self._ask(
-            Import(plugin, word, given, self._seconds), plugin, f"the import of {word} '{plugin.qualname}'"
+            Import(plugin, kind, given, self._seconds), plugin, f"the import of {word} '{plugin.qualname}'"
         )
         if answer.error is not None:
             raise UsageError(answer.error)

@@ -9,13 +9,14 @@ from oversight.core.plugin_shape import needed_roles
 from oversight.core.protocol import Protocol
 from oversight.core.question import Item
 from oversight.errors import UsageError
-from oversight.experiment.arm import Arm, PlannedEpisode, ProtocolBinding, episodes_of
+from oversight.experiment.arm import Arm, PlannedEpisode, episodes_of
 from oversight.experiment.bind import bind
 from oversight.experiment.dry_run import Fault
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
 from oversight.experiment.identity import design
 from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion, PlannedQuestions
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.experiment.task_reader import TaskReader
 from oversight.experiment.yaml_document import KeyPath
 from oversight.models.binding import Binding

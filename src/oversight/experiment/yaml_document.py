@@ -10,11 +10,11 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-import oversight
 from oversight.errors import ProtocolError, UsageError, YamlError
 from oversight.experiment.plain_yaml import MOST_BYTES, KeyPath, read_yaml
 from oversight.models.litellm.litellm_settings import LiteLLMSettings
 from oversight.plugins import nearest
+from oversight.util.checkout import experiments_folder
 from oversight.util.describe import describe_error, message_of
 
 __all__ = ["KeyPath", "Source", "read_source"]
@@ -149,5 +149,4 @@ def _text(path: Path, shipped: Mapping[str, Path]) -> str:
 
 def _shipped() -> dict[str, Path]:
     """The experiments that come with the package, by name."""
-    folders = [Path(place) / "experiments" for place in oversight.__path__]
-    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for file in sorted(experiments_folder().glob("*.yaml"))}

@@ -11,12 +11,13 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.message import PROTOCOL, Kind, Message
-from oversight.core.outcome import Side
 from oversight.core.question import Item, Question
+from oversight.core.side import Side
 from oversight.core.verdict import Verdict
 from oversight.errors import FailureClass
-from oversight.models.base import CallRecord
+from oversight.plugins import Pluggable, PluginKind
 from oversight.prompting.markup import escape
 
 __all__ = ["UNKNOWN_TIME", "Imported", "Importer", "Reading", "Source", "brief", "material", "request"]
@@ -147,7 +148,7 @@ class Source(NamedTuple):
     experiment: Mapping[str, Any] = {}
 
 
-class Importer(ABC):
+class Importer(Pluggable, ABC):
     """Reads published transcripts of one form. Its docstring says which.
 
     Attributes:
@@ -156,6 +157,8 @@ class Importer(ABC):
         restricted: the data's authors ask that its questions never be published in the clear.
         arms: arms in the order in which reports show them; others follow as they come.
     """
+
+    plugin_kind = PluginKind("import source", "oversight.imports")
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"

@@ -10,14 +10,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from oversight.core.belief import Belief, BeliefSource, BeliefStatus
-from oversight.core.outcome import Side
+from oversight.core.chat import CallRecord
 from oversight.core.question import Answer, Item, Question
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.experiment.file import FACTORS, check_columns
 from oversight.importers.importer import UNKNOWN_TIME, Imported, Importer, Reading, Source
 from oversight.importers.jsonl_messages import Placing
 from oversight.importers.jsonl_records import CallEntry, JudgementRecord, Line, read_line
-from oversight.models.base import CallRecord
 from oversight.tasks.row_files import read_jsonl, row_problems
 from oversight.util.digest import digest
 from oversight.util.secrets import redact

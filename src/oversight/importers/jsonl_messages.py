@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from oversight.core.belief import Belief
 from oversight.core.message import PROTOCOL, Branch, Kind, Message
-from oversight.core.outcome import Side
 from oversight.core.question import Question
+from oversight.core.side import Side
 from oversight.importers.importer import brief, material, request
 from oversight.importers.jsonl_records import BeliefRecord, Line, MessageRecord, VerdictRecord
 from oversight.prompting.quotes import Quote, find_quotes, verify

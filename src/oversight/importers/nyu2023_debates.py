@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from oversight.core.belief import Belief, BeliefSource
-from oversight.core.outcome import Side
 from oversight.core.question import Item
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.errors import UsageError
 from oversight.importers.importer import Imported, Importer, Reading, Source

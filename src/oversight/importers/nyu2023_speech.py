@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from oversight.core.belief import Belief, BeliefSource
 from oversight.core.message import Branch, Kind, Message
-from oversight.core.outcome import Side
 from oversight.core.question import Question
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation
 from oversight.importers.importer import brief, material, request
 from oversight.importers.nyu2023_rooms import Feedback, PlayedRoom, Said

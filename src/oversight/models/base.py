@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest, Truncation
+from oversight.plugins import Pluggable, PluginKind
 from oversight.util.secrets import name_secrets
 
-__all__ = [
-    "CallRecord",
-    "ChatMessage",
-    "ChatModel",
-    "ChatReply",
-    "ChatRequest",
-    "ModelSettings",
-    "Origin",
-    "Truncation",
-    "without_system",
-]
+__all__ = ["ChatModel", "ModelSettings", "without_system"]
 
 _Mark: TypeAlias = Annotated[str, Field(min_length=1)]
 _ThoughtTag: TypeAlias = _Mark | tuple[_Mark, _Mark]
 
 _LONGEST_CALL_S = 600.0
 _CHARACTERS_PER_TOKEN = 4
-
-
-Truncation: TypeAlias = Literal["fail", "keep", "again"]
-"""What becomes of a reply that a token limit cut off."""
-
-
-class Origin(StrEnum):
-    """For whom a call was made whose reply an attempt at an episode uses."""
-
-    MADE = "made"
-    """For this attempt."""
-    KEPT = "kept"
-    """For an earlier attempt at the same episode, whose record has the same call."""
-    SHARED = "shared"
-    """For another episode, which asked exactly the same."""
-
-
-class ChatMessage(NamedTuple):
-    """One message of a chat; ``role`` is ``system``, ``user`` or ``assistant``."""
-
-    role: str
-    content: str
 
 
 def without_system(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
@@ -63,105 +32,6 @@ def without_system(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
         else:
             said[first] = ChatMessage("user", f"{told}\n\n{said[first].content}")
     return tuple(said)
-
-
-class ChatRequest(NamedTuple):
-    """What a seat asks of its model.
-
-    Attributes:
-        messages: the seat's whole history, ending with a user message.
-        choices: when given, the reply is one of these, and their probabilities are wanted.
-        json_schema: when given, the reply must be one JSON object that fits.
-        sample: which of several independent samples of the same prompt this is.
-        seat: who asks. Two seats that ask the same get answers of their own.
-        word_limit: how many words of the reply will count, where a limit was set; the prompt says so too.
-        truncation: what becomes of a text that a token limit cut off: it fails, it is kept, or it is asked for again
-            with more room.
-        room: tokens of a reply to allow at least, where a shorter limit was met before.
-    """
-
-    messages: tuple[ChatMessage, ...]
-    choices: tuple[str, ...] = ()
-    json_schema: Mapping[str, Any] | None = None
-    sample: int = 0
-    seat: str = ""
-    word_limit: int | None = None
-    truncation: Truncation = "fail"
-    room: int | None = None
-
-
-class ChatReply(NamedTuple):
-    """What a model answered, and what it took.
-
-    Attributes:
-        text: the reply.
-        finish_reason: ``stop``, ``length``, ``content_filter`` or the provider's own word.
-        choice_probs: probability of each requested choice as the reply's first token, not scaled, where the
-            model gives token probabilities; None where it does not.
-        model: the model that answered, as the provider names it.
-        provider: who served it; ``embedded`` for models that run here.
-        prompt_tokens, completion_tokens, cached_tokens: None where the server's count is missing or cannot be true.
-        cost_usd: None where the price is unknown, which is not the same as free.
-        latency_s: seconds from request to reply.
-        origin: for whom the call was made.
-        record: the call's name in the journal; empty where none is kept.
-        thought: what the model reasoned before it spoke, which no seat ever reads; empty where it showed none.
-        truncated: whether a token limit cut the text off and only whole sentences of it were kept.
-        notices: what was odd about a reply that is used all the same, one line each: ``what: why``.
-    """
-
-    text: str
-    finish_reason: str = "stop"
-    choice_probs: Mapping[str, float] | None = None
-    model: str = ""
-    provider: str = ""
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    cached_tokens: int | None = 0
-    cost_usd: float | None = None
-    latency_s: float = 0.0
-    origin: Origin = Origin.MADE
-    record: str = ""
-    thought: str = ""
-    truncated: bool = False
-    notices: tuple[str, ...] = ()
-
-
-class CallRecord(BaseModel):
-    """One attempt at a model call, good or failed, as the store keeps it.
-
-    Attributes:
-        number: counts the episode's calls from 0.
-        seat: who called; ``role`` and ``model`` are what the experiment bound.
-        purpose: the verb (speak, think, fill, believe, decide).
-        attempt: 0 for the first try of this call.
-        failure: the failure class, None for a call that was used.
-        detail: one line about the failure.
-        notice: what was odd about a reply that came (`ChatReply.notices`).
-        prompt_tokens, completion_tokens, cached_tokens: None where they are unknown.
-        origin: for whom the call was made. Its price is that of the call then; money was spent only if ``made``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    number: int
-    seat: str
-    role: str
-    purpose: str
-    attempt: int
-    model: str
-    resolved_model: str = ""
-    provider: str = ""
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    cached_tokens: int | None = 0
-    cost_usd: float | None = None
-    latency_s: float = 0.0
-    finish_reason: str = ""
-    failure: str | None = None
-    detail: str | None = None
-    notice: str | None = None
-    origin: Origin = Origin.MADE
 
 
 class ModelSettings(BaseModel):
@@ -226,12 +96,14 @@ class ModelSettings(BaseModel):
         return _LONGEST_CALL_S
 
 
-class ChatModel(ABC):
+class ChatModel(Pluggable, ABC):
     """A model bound to its settings. One instance serves many episodes at once, on one event loop.
 
     A subclass that must train or download something does it in `prepare`, which the driver calls once;
     what it returns is carried to every worker and handed to the constructor.
     """
+
+    plugin_kind = PluginKind("model", "oversight.models")
 
     Settings: ClassVar[type[ModelSettings]] = ModelSettings
     metered: ClassVar[bool] = True

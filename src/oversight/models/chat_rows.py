@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from oversight.core.chat import ChatMessage
 from oversight.errors import UsageError
-from oversight.models.base import ChatMessage
 
 __all__ = ["ChatRow", "problems", "problems_in", "read_rows", "write_rows"]
 

@@ -1,4 +1,4 @@
-"""A seat's line to its model: every attempt at a call leaves a record, good or failed (rules 6 and 7)."""
+"""A seat's client of its model: every attempt at a call leaves a record, good or failed (rules 6 and 7)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from oversight.core.chat import CallRecord, ChatMessage, ChatReply, ChatRequest, Truncation, reply_of
 from oversight.core.episode_limits import EpisodeUsage
-from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import CallRecord, ChatMessage, ChatModel, ChatReply, ChatRequest, Truncation
+from oversight.core.model_client import Answered
+from oversight.errors import CallFailed, FailureClass, ProtocolError
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.retry import OnAttempt, call_with_retries
 from oversight.util.secrets import redact
 
-__all__ = ["Answered", "Caller"]
+__all__ = ["Client", "ModelCast"]
 
 _SAMPLES_PER_REPEAT = 1000
 """Keeps the independent samples of one repeat apart from those of the next."""
@@ -24,22 +26,47 @@ _DETAIL = 300
 T = TypeVar("T")
 
 
-class Answered(NamedTuple):
-    """A reply, and the number of the call that brought it."""
+class ModelCast:
+    """The models of an episode by role (`oversight.core.model_client.Cast`)."""
 
-    reply: ChatReply
-    call: int
+    def __init__(self, models: Mapping[str, Sequence[ChatModel]]) -> None:
+        self.models = models
+
+    def client(self, role: str, turn: int, seat: str, repeat: int, usage: EpisodeUsage) -> Client:
+        """Return a seat's client of one of the role's models.
+
+        Raises:
+            ProtocolError: the experiment binds no model to the role.
+        """
+        models = self.models.get(role, ())
+        if not models:
+            raise ProtocolError(f"the experiment binds no model to role '{role}'")
+        return Client(models[turn % len(models)], seat, role, repeat, usage)
 
 
-class Caller:
+class Client:
     """Calls one model for one seat; each attempt is held to the episode's limits and recorded in its usage."""
 
     def __init__(self, model: ChatModel, seat: str, role: str, repeat: int, usage: EpisodeUsage) -> None:
-        self.model = model
+        self._model = model
         self._seat = seat
         self._role = role
         self._first_sample = repeat * _SAMPLES_PER_REPEAT
         self._usage = usage
+
+    @property
+    def settings(self) -> ModelSettings:
+        """How the model is to be asked."""
+        return self._model.settings
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether token probabilities are worth asking for."""
+        return self._model.gives_probabilities
+
+    def lacks_probabilities(self) -> None:
+        """Take note that a reply came without token probabilities: they are not asked for again."""
+        self._model.gives_probabilities = False
 
     async def ask(
         self,
@@ -61,7 +88,8 @@ class Caller:
         """
 
         def record(attempt: int, reply: ChatReply | None, failure: CallFailed | None, latency_s: float) -> None:
-            spent = reply or (failure and failure.reply) or ChatReply(text="", finish_reason="", latency_s=latency_s)
+            came = reply or (failure and reply_of(failure))
+            spent = came or ChatReply(text="", finish_reason="", latency_s=latency_s)
             self._usage.record(
                 CallRecord(
                     number=len(self._usage.calls),
@@ -69,7 +97,7 @@ class Caller:
                     role=self._role,
                     purpose=purpose,
                     attempt=attempt,
-                    model=self.model.settings.model,
+                    model=self._model.settings.model,
                     resolved_model=spent.model,
                     provider=spent.provider,
                     prompt_tokens=spent.prompt_tokens,
@@ -87,7 +115,7 @@ class Caller:
 
         first = self._first_sample + sample
         request = ChatRequest(messages, choices, json_schema, first, self._seat, word_limit, truncation)
-        reply = await call_with_retries(_LimitedModel(self.model, self._usage, record), request, record)
+        reply = await call_with_retries(_LimitedModel(self._model, self._usage, record), request, record)
         return Answered(reply, len(self._usage.calls) - 1)
 
     async def read(self, answered: Sequence[Answered], reader: Callable[[list[ChatReply]], T]) -> T:
@@ -101,7 +129,7 @@ class Caller:
         except CallFailed as failure:
             for reply, call in answered:
                 detail = redact(f"{failure.message}; the reply begins: {reply.text[:_DETAIL]}")[:_DETAIL]
-                await self.model.unreadable(reply, detail)
+                await self._model.unreadable(reply, detail)
                 self._usage.calls[call] = self._usage.calls[call].model_copy(
                     update={"failure": failure.failure.value, "detail": detail}
                 )

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from itertools import cycle, islice
 from typing import Any
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.elicitation import even_statement, letters_asked_for
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 
 __all__ = ["DryRunModel", "example_for_schema", "example_reply"]
 

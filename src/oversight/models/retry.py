@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import stamina
 
+from oversight.core.chat import ChatReply, ChatRequest, reply_of
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatModel, ChatReply, ChatRequest
+from oversight.models.base import ChatModel
 from oversight.models.reply import ask
 
 __all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries", "persist"]
@@ -73,7 +74,7 @@ async def call_with_retries(
         except CallFailed as failure:
             on_attempt(number, None, failure, time.perf_counter() - started)
             if failure.failure is FailureClass.TRUNCATED and request.truncation == "again":
-                asked = asked._replace(room=_more_room(asked, failure.reply, model.settings.completion_limit))
+                asked = asked._replace(room=_more_room(asked, reply_of(failure), model.settings.completion_limit))
             raise
         on_attempt(number, reply, None, time.perf_counter() - started)
         return reply

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from oversight.core.chat import ChatMessage
 from oversight.core.message import PREFERENCE, PROTOCOL, Kind, Message, chat_history, said_once
-from oversight.core.outcome import Side
-from oversight.models.base import ChatMessage
+from oversight.core.side import Side
 from oversight.models.chat_rows import ChatRow
 from oversight.store import Transcript
 

@@ -17,9 +17,10 @@ import duckdb
 from pydantic import BaseModel
 
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.message import Message
-from oversight.core.outcome import EpisodeSpec, Side
-from oversight.models.base import CallRecord
+from oversight.core.outcome import EpisodeSpec
+from oversight.core.side import Side
 from oversight.prompting.quotes import Quote
 from oversight.reports.transcripts import Page
 from oversight.util.ahead import ahead

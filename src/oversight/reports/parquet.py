@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from oversight.core.belief import Belief
+from oversight.core.chat import CallRecord
 from oversight.core.message import Message
-from oversight.core.outcome import EpisodeSpec, Side
+from oversight.core.outcome import EpisodeSpec
+from oversight.core.side import Side
 from oversight.core.verdict import Annotation
 from oversight.errors import UsageError
-from oversight.models.base import CallRecord
 from oversight.reports.export import ExportForm
 
 __all__ = ["schema_of", "write_parquet"]

@@ -10,11 +10,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import duckdb
 import pyarrow as pa
 
+from oversight.core.chat import Origin
 from oversight.core.message import Kind, Message
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Item
 from oversight.errors import StoreError
-from oversight.models.base import Origin
 
 __all__ = [
     "ArmRow",

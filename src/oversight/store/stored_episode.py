@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from oversight.core.chat import CallRecord
 from oversight.core.message import Kind, Message
-from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Side
+from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.question import Answer, Question, Worked
-from oversight.models.base import CallRecord
+from oversight.core.side import Side
 
 __all__ = ["KEY", "QUERY", "Transcript", "from_row", "stored_question"]
 

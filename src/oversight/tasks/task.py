@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from oversight.core.question import Item
+from oversight.plugins import Pluggable, PluginKind
 
 __all__ = ["InputPath", "Task"]
 
@@ -24,13 +25,15 @@ InputPath = Annotated[Path, AfterValidator(_beside_the_experiment)]
 """A path in an experiment file: relative ones start at the file's own folder."""
 
 
-class Task(ABC):
+class Task(Pluggable, ABC):
     """A source of questions with gold answers. Its docstring is what ``oversight tasks`` shows.
 
     Attributes:
         name: the name experiments use.
         restricted: the data's authors ask that it never be published in the clear.
     """
+
+    plugin_kind = PluginKind("task", "oversight.tasks")
 
     name: ClassVar[str]
     restricted: ClassVar[bool] = False

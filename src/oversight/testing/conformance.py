@@ -16,18 +16,20 @@ from typing import NamedTuple
 
 from oversight.core.assignments import assignments_of
 from oversight.core.bounded_run import run_bounded
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.core.conduct import conduct
 from oversight.core.episode import Episode
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.message import PROTOCOL, Kind, Message, concurrent, visible_to
-from oversight.core.plugin_shape import wrong_with
-from oversight.core.protocol import Assignment, Protocol
+from oversight.core.protocol import Protocol
 from oversight.core.question import Answer, Question
 from oversight.core.repeatability import Outcome, global_draws, outcome_of, unlike, unrepeatable
+from oversight.core.side import Assignment
 from oversight.errors import LimitReached, OversightError, ProtocolError
-from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
+from oversight.models.client import ModelCast
 from oversight.models.dry_run_model import example_reply
-from oversight.plugins import Plugin
+from oversight.plugins import Plugin, wrong_with
 from oversight.prompting.markup import find, unescape
 from oversight.prompting.quotes import verify
 from oversight.prompting.templates import Templates
@@ -160,7 +162,7 @@ def check_protocol(
         def trial(delays: random.Random | None, sides: tuple[int | None, ...] = assignment) -> _Trial:
             log: list[_Marked] = []
             model = _HostileModel(log, hostile, delays)
-            cast = {role: (model,) for role in protocol.roles}
+            cast = ModelCast({role: (model,) for role in protocol.roles})
             limits = EpisodeLimits(calls=_CALLS)
             episode = Episode(
                 question, templates=sources, cast=cast, options=protocol.options, assignment=sides, limits=limits

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.dry_run_model import example_reply
 
 __all__ = ["Scripted", "ScriptedModel"]

@@ -9,15 +9,17 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from oversight.core.belief import Belief, BeliefSource
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.core.conduct import conduct_part
 from oversight.core.episode import Episode
 from oversight.core.message import Kind, chat_history, said_once
 from oversight.core.protocol import Distillable
 from oversight.core.question import Item, Question, same_question
 from oversight.errors import UsageError
-from oversight.experiment.arm import ProtocolBinding
-from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.experiment.protocol_binding import ProtocolBinding
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.chat_rows import ChatRow
+from oversight.models.client import ModelCast
 from oversight.store import Transcript
 from oversight.util.aio import run_sync
 
@@ -158,7 +160,7 @@ class _Pupil(ChatModel):
 
 async def _judged(alone: ProtocolBinding, question: Question, pupil: _Pupil) -> None:
     protocol = alone.create()
-    cast = {"judge": [pupil]}
+    cast = ModelCast({"judge": [pupil]})
     await protocol.run(Episode(question, templates=alone.templates(), cast=cast, options=protocol.options))
 
 
@@ -177,7 +179,7 @@ def _stated(question: Question, belief: Belief) -> str:
 async def _asked(binding: ProtocolBinding, question: Question, asked: str, pupil: _Pupil) -> None:
     protocol = binding.create()
     assert isinstance(protocol, Distillable)
-    cast = {"strong": [pupil]}
+    cast = ModelCast({"strong": [pupil]})
     episode = Episode(question, templates=binding.templates(), cast=cast, options=protocol.options)
     await conduct_part(protocol, episode, partial(protocol.answer_alone, episode, asked), "answer_alone")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from oversight.core.protocol import Distillable, Protocol
-from oversight.experiment.arm import ProtocolBinding
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, Iterate, expanded
 from oversight.experiment.overrides import ENTRY_KEYS
 from oversight.experiment.plan import Plan, build_plan
+from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.experiment.yaml_document import KeyPath
 from oversight.plugins import find_plugin, nearest
 from oversight.training.distillation import held_out, sees_material

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from oversight.core.chat import ChatMessage, ChatRequest
 from oversight.core.question import Answer, Question
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatMessage, ChatRequest
 from oversight.models.embedded.digits.images import Pixel, load_images, read_pixels, render_image, support
 from oversight.models.embedded.digits.minimax import Payoff
 from oversight.models.embedded.digits.pixel_models import PixelDebater, PixelJudge

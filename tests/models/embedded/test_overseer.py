@@ -7,7 +7,9 @@ import asyncio
 import pytest
 
 from oversight import Answer, CallFailed, Episode, FailureClass, Protocol, Question, Worked
-from oversight.models.base import ChatMessage, ChatRequest, ModelSettings
+from oversight.core.chat import ChatMessage, ChatRequest
+from oversight.models.base import ModelSettings
+from oversight.models.client import ModelCast
 from oversight.models.embedded.overseer import StepOverseer
 from oversight.plugins import Plugin
 from oversight.prompting.templates import Templates
@@ -37,7 +39,7 @@ def overseer() -> StepOverseer:
 
 def labels(protocol: Protocol, asked: Question, *written: str) -> list[list[str]]:
     """What is said of each solution's steps."""
-    cast = {"overseer": [overseer()], "strong": [ScriptedModel(written)]}
+    cast = ModelCast({"overseer": [overseer()], "strong": [ScriptedModel(written)]})
     templates = Templates(Plugin.of(type(protocol)).prompts)
     episode = Episode(asked, templates=templates, cast=cast, options=protocol.options)
     verdict = asyncio.run(protocol.run(episode))
@@ -76,7 +78,7 @@ def test_it_judges_a_final_answer_by_its_looks_and_a_whole_solution_by_its_steps
         episode = Episode(
             question(steps),
             templates=Templates(Plugin.of(OutcomeSupervision).prompts),
-            cast={"overseer": [overseer()]},
+            cast=ModelCast({"overseer": [overseer()]}),
             options=protocol.options,
         )
         (note,) = asyncio.run(protocol.run(episode)).annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from oversight.models.base import ChatReply, ChatRequest
+from oversight.core.chat import ChatReply, ChatRequest
 
 __all__ = ["embedded_reply"]
 

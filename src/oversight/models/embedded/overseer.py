@@ -9,8 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from oversight.core.chat import ChatMessage, ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatMessage, ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.embedded.embedded_reply import embedded_reply
 from oversight.models.embedded.steps import check_answer, check_step
 from oversight.prompting.markup import find, unescape

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from oversight.models.base import ChatRequest
+from oversight.core.chat import ChatRequest
 
 __all__ = ["LIMITS", "Change", "Terms", "changes", "response_format"]
 

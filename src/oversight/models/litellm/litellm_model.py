@@ -17,9 +17,10 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.core.notices import LEFT_OUT
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatReply, ChatRequest, ModelSettings, without_system
+from oversight.models.base import ModelSettings, without_system
 from oversight.models.litellm.account import lacks_only_a_key, missing_key, stated_price
 from oversight.models.litellm.extras import LIMITS, Change, Terms, changes, response_format
 from oversight.models.litellm.library import load_litellm, openai_payload, plain_payload

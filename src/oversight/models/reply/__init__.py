@@ -1,4 +1,4 @@
-"""The one place that reads a reply: what a provider sent, as a checked `oversight.models.base.ChatReply`.
+"""The one place that reads a reply: what a provider sent, as a checked `oversight.core.chat.ChatReply`.
 
 `completion` reads a provider's JSON, whichever transport brought it; `check` holds every reply, also one from a
 model that runs here or from the record, to what a reply can be: thought split off, probabilities and counts that

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from oversight.core.chat import ChatReply, ChatRequest, reply_of
 from oversight.core.notices import NO_PROBS, NO_USAGE, THINKING
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.reply.probabilities import why_impossible
 from oversight.models.reply.thought import split_thought
 from oversight.models.reply.usage import checked_usage
@@ -47,7 +48,8 @@ async def ask(model: ChatModel, request: ChatRequest) -> ChatReply:
         failed = failure
     else:
         return check_reply(reply, request, model.settings)
-    sound = None if failed.reply is None else _sound(failed.reply, model.settings)[0]
+    came = reply_of(failed)
+    sound = None if came is None else _sound(came, model.settings)[0]
     raise CallFailed(failed.failure, redact(failed.message), failed.retry_after, sound)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from oversight.core.chat import ChatReply
 from oversight.core.notices import NO_PROBS, NO_USAGE, THINKING
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatReply
 from oversight.models.reply.probabilities import ChoiceProbs, choice_probs
 from oversight.models.reply.thought import Tag
 from oversight.models.reply.usage import read_usage

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-from oversight.models.base import ChatReply
+from oversight.core.chat import ChatReply
 
 __all__ = ["Usage", "checked_usage", "read_usage", "valid_count"]
 

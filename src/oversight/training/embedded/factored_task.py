@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from oversight.errors import UsageError
+from oversight.plugins import Pluggable, PluginKind
 
 __all__ = ["Ask", "Encoding", "FactoredTask", "Mask", "Tokens", "look_up"]
 
@@ -47,7 +48,7 @@ class Encoding(NamedTuple):
     answers: int
 
 
-class FactoredTask(ABC):
+class FactoredTask(Pluggable, ABC):
     """A decomposition and an instance generator, and nothing else.
 
     An instance is a set of facts. The space of all instances is split once and for all by a digest of the
@@ -60,6 +61,8 @@ class FactoredTask(ABC):
     Attributes:
         name: the name experiments use.
     """
+
+    plugin_kind = PluginKind("embedded task", "oversight.embedded_tasks")
 
     name: ClassVar[str]
 

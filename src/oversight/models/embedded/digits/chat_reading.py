@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from oversight.core.chat import ChatMessage
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatMessage
 from oversight.models.embedded.digits.images import PIXELS, Pixel, read_pixels
 from oversight.prompting.markup import find, unescape
 

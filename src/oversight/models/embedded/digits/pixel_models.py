@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.embedded.digits.chat_reading import Sight, read_chat
 from oversight.models.embedded.digits.classifier import Classifier, trained
 from oversight.models.embedded.digits.images import Pixel

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from oversight.models.base import ChatMessage
+from oversight.core.chat import ChatMessage
 
 __all__ = ["Generated", "Job", "Row"]
 
@@ -44,7 +44,7 @@ class Job(NamedTuple):
 
 
 class Generated(NamedTuple):
-    """A reply, as `oversight.models.base.ChatReply` names its parts."""
+    """A reply, as `oversight.core.chat.ChatReply` names its parts."""
 
     text: str
     finish_reason: str

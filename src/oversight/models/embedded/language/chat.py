@@ -12,8 +12,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass, UsageError
-from oversight.models.base import ChatModel, ChatReply, ChatRequest, ModelSettings
+from oversight.models.base import ChatModel, ModelSettings
 from oversight.models.embedded.language.batch_row import Job
 from oversight.models.embedded.language.runner import runner_for
 from oversight.models.embedded.language.weights import KNOWN_WEIGHTS

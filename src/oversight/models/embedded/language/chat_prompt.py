@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from oversight.models.base import ChatMessage, without_system
+from oversight.core.chat import ChatMessage
+from oversight.models.base import without_system
 
 __all__ = ["Prompter", "merged"]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from oversight.models.base import ChatMessage
+from oversight.core.chat import ChatMessage
 from oversight.models.embedded.language.chat_prompt import Prompter
 from oversight.models.reply.probabilities import bare_token
 from oversight.models.reply.thought import opens_thought
