@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import expit
 
 from oversight.stats.agreement import Agreement, cohen, fleiss, krippendorff_alpha
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.ratings import MEAN, SCALE, rate
 
 _JUDGES = 3
@@ -48,11 +48,11 @@ def patchy(rng: np.random.Generator, clusters: int) -> Judged:
     return Judged(rated.mask(rng.random(rated.shape) < 0.2), at)
 
 
-def beyond_chance(found: Agreement | None) -> Measured | None:
+def beyond_chance(found: Agreement | None) -> Estimate | None:
     return found and found.beyond_chance
 
 
-def two(study: Judged) -> Measured | None:
+def two(study: Judged) -> Estimate | None:
     return beyond_chance(cohen(study.rated[0].tolist(), study.rated[1].tolist(), study.clusters))
 
 
@@ -66,12 +66,12 @@ def games(rng: np.random.Generator, clusters: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["one", "other", "won", "cluster"])
 
 
-def covered(found: Measured | None, truth: float) -> bool:
+def covered(found: Estimate | None, truth: float) -> bool:
     """Whether the truth is in an interval; where nothing can be said, nothing false is."""
     return found is None or found.low is None or found.high is None or found.low <= truth <= found.high
 
 
-def agreement(name: str, draw: Callable[..., Judged], of: Callable[[Judged], Measured | None], studies: int) -> None:
+def agreement(name: str, draw: Callable[..., Judged], of: Callable[[Judged], Estimate | None], studies: int) -> None:
     # The interval of a huge study is not wanted: one cluster has none.
     huge = draw(np.random.default_rng(1), _HUGE)
     truth = of(Judged(huge.rated, [0] * len(huge.rated)))

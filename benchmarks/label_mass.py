@@ -32,7 +32,7 @@ OUTPUT = "LABEL_MASS_OUTPUT"
 THRESHOLDS = (0.03, 0.05, 0.06, 0.07, 0.08, 0.1, 0.15)
 
 
-class Measured(SmolLM2):
+class MassRecorder(SmolLM2):
     """Answers as ever, and writes down what it would have given the letters."""
 
     async def chat(self, request: ChatRequest) -> ChatReply:
@@ -61,7 +61,7 @@ def note(kind: str, seat: str, mass: float) -> None:
 
 def run(experiment: Path, limit: int, overrides: Sequence[str], folder: Path) -> list[dict[str, object]]:
     """Run the experiment with the measuring model, and return what it wrote down."""
-    here = f"{Path(__file__).resolve()}:Measured"
+    here = f"{Path(__file__).resolve()}:MassRecorder"
     command = [Path(sys.executable).parent / "oversight", "run", experiment, "--engine", "local", "--limit", limit]
     settings = [f"models.judge.model={here}", f"models.strong.model={here}", *overrides]
     command += [part for each in settings for part in ("--set", each)] + ["--store", folder / "store"]

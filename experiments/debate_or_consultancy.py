@@ -19,7 +19,7 @@ import pandas as pd
 from oversight import OversightError, RunSettings, open_store, report, run_experiment
 from oversight.reports.verdicts import verdicts
 from oversight.stats import asd, bias, compare, planning, scores
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 QUICKSTART = Path(__file__).with_name("quickstart.yaml")
 
@@ -33,7 +33,7 @@ def arm_of(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     return first
 
 
-def say(name: str, found: Measured | None, what: str = "") -> None:
+def say(name: str, found: Estimate | None, what: str = "") -> None:
     """Print one number with all that it rests on."""
     told = f"{found.text():22} n = {found.n}, {found.interval}" if found else "nothing to work it out from"
     print(f"  {name:32} {told}{what}")

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from oversight.reports.comparison import Compared, compared, matched, p_text
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 from .. import data, links, palette, untrusted
 from ..untrusted import Box
@@ -96,14 +96,14 @@ def _difference(found: Compared) -> Box:
     )
 
 
-def _percent(number: Measured) -> str:
+def _percent(number: Estimate) -> str:
     text = f"{100 * number.value:.1f} %"
     if number.low is None or number.high is None:
         return text
     return f"{text}  [{100 * number.low:.1f}, {100 * number.high:.1f}]"
 
 
-def _points(number: Measured) -> str:
+def _points(number: Estimate) -> str:
     text = f"{points(number.value)} points"
     if number.low is None or number.high is None:
         return text

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from oversight.judging import Desk, Session
+from oversight.judging import JudgingSession, SessionSettings
 from oversight.store import Store
 
 from .. import links
 
-__all__ = ["address_of", "desk_of", "session_from_address"]
+__all__ = ["address_of", "session_from_address", "session_of"]
 
 _YES = "yes"
 
 
-def session_from_address() -> Session | None:
+def session_from_address() -> SessionSettings | None:
     """The session that the address asks for; None as long as a run or a person is missing."""
     run, judge = links.get("run"), links.get("judge")
     if run is None or judge is None:
         return None
     arms = links.get("arms")
-    return Session(
+    return SessionSettings(
         judge=judge,
         run_id=run,
         about="steps" if links.get("about") == "steps" else "verdict",
@@ -29,19 +29,19 @@ def session_from_address() -> Session | None:
     )
 
 
-def address_of(session: Session) -> dict[str, str | None]:
+def address_of(settings: SessionSettings) -> dict[str, str | None]:
     """The same in an address: what `session_from_address` reads."""
     return {
-        "run": session.run_id,
-        "judge": session.judge or None,
-        "about": "steps" if session.about == "steps" else None,
-        "mode": "turns" if session.stepped else "end",
-        "feedback": _YES if session.feedback else None,
-        "arms": "|".join(session.arms) or None,
-        "again": _YES if session.again else None,
+        "run": settings.run_id,
+        "judge": settings.judge or None,
+        "about": "steps" if settings.about == "steps" else None,
+        "mode": "turns" if settings.stepped else "end",
+        "feedback": _YES if settings.feedback else None,
+        "arms": "|".join(settings.arms) or None,
+        "again": _YES if settings.again else None,
     }
 
 
-def desk_of(store: Store, session: Session) -> Desk:
-    """The desk of a session."""
-    return Desk(store, session)
+def session_of(store: Store, settings: SessionSettings) -> JudgingSession:
+    """The session with these settings."""
+    return JudgingSession(store, settings)

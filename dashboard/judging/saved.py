@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from oversight.errors import StoreError
-from oversight.judging import Answered, Desk
-from oversight.store import Sitting
+from oversight.judging import Feedback, JudgingSession
+from oversight.store import JudgingAssignment
 
 from . import words
 
@@ -36,25 +36,25 @@ def pop_note() -> str:
     return str(st.session_state.pop(_NOTE, ""))
 
 
-def finish(desk: Desk, sitting: Sitting) -> bool:
+def finish(session: JudgingSession, assignment: JudgingAssignment) -> bool:
     """Keep the judgement if all is said, and bring it to the database; False if something is left to say."""
-    judgement = desk.finish(sitting)
+    judgement = session.finish(assignment)
     if judgement is None:
         return False
     note("Saved.")
     try:
-        if desk.deliver():
+        if session.flush():
             note("Saved. The database is busy; it gets the judgement as soon as it is free.")
     except StoreError as error:
         st.session_state[_TROUBLE] = error
-    st.session_state[_TOLD] = desk.answered(sitting)
+    st.session_state[_TOLD] = session.answered(assignment)
     return True
 
 
-def told() -> Answered | None:
+def told() -> Feedback | None:
     """What is to be told about the judgement that was saved last."""
     answered: Any = st.session_state.get(_TOLD)
-    return answered if isinstance(answered, Answered) else None
+    return answered if isinstance(answered, Feedback) else None
 
 
 def show_saved(line: str) -> None:

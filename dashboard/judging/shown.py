@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from oversight.judging import Desk
-from oversight.store import Sitting
+from oversight.judging import JudgingSession
+from oversight.store import JudgingAssignment
 
 __all__ = ["show_once"]
 
 _SHOWN = "judging-shown"
 
 
-def show_once(desk: Desk, sitting: Sitting, part: int) -> None:
+def show_once(session: JudgingSession, assignment: JudgingAssignment, part: int) -> None:
     """Start the part's clock, unless this browser session did."""
-    if st.session_state.get(_SHOWN) != (sitting.sitting_id, part):
-        desk.show(sitting, part)
-        st.session_state[_SHOWN] = (sitting.sitting_id, part)
+    if st.session_state.get(_SHOWN) != (assignment.sitting_id, part):
+        session.show(assignment, part)
+        st.session_state[_SHOWN] = (assignment.sitting_id, part)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from oversight.core.outcome import is_person
-from oversight.judging import About, Desk, Queue, Session, new_person
+from oversight.judging import About, JudgingSession, Queue, SessionSettings, new_person
 
 from .. import data, links
 from . import address_of
@@ -23,42 +23,42 @@ def show(refused: str | None) -> None:
     if refused is not None:
         st.warning("The address names an id that cannot be anybody's.")
     invited = links.get("run") is not None and links.get("mode") is not None
-    session = _invitation() if invited else _set_up()
-    if session is None:
+    settings = _invitation() if invited else _set_up()
+    if settings is None:
         return
     who = _who()
     ready = is_person(who)
     if not ready:
         st.text("An id has 3 to 40 lower-case letters, digits and hyphens, and begins with a letter.")
     if st.button("Begin", type="primary", disabled=not ready, shortcut="Ctrl+Enter"):
-        links.put(**address_of(session.model_copy(update={"judge": who})))
+        links.put(**address_of(settings.model_copy(update={"judge": who})))
         st.rerun()
     if not invited:
         with st.expander("Invite others"):
             st.text("Whoever opens this page with the following in its address judges with these settings:")
-            address = {name: value for name, value in address_of(session).items() if value}
+            address = {name: value for name, value in address_of(settings).items() if value}
             st.code(f"?{urlencode(address)}", language=None, wrap_lines=True)
 
 
-def nothing_left(desk: Desk, queue: Queue, done: int) -> None:
+def nothing_left(session: JudgingSession, queue: Queue, done: int) -> None:
     """Say that the queue is empty, and what else there is."""
-    session = desk.session
+    settings = session.settings
     if not done and not queue.seen:
         st.title("Nothing to judge")
         st.text("There is no such run, it has judged no episode yet, or no judge of it could be you.")
     else:
-        _thank(desk, queue, done)
+        _thank(session, queue, done)
     if st.button("Judge something else"):
-        links.put(**dict.fromkeys(address_of(session)))
+        links.put(**dict.fromkeys(address_of(settings)))
         st.rerun()
 
 
-def _thank(desk: Desk, queue: Queue, done: int) -> None:
-    session = desk.session
+def _thank(session: JudgingSession, queue: Queue, done: int) -> None:
+    settings = session.settings
     st.title("Thank you")
-    what = "solutions" if session.about == "steps" else "transcripts"
+    what = "solutions" if settings.about == "steps" else "transcripts"
     st.text(f"There is nothing left for you here. You have judged {done:,} {what} of this run.")
-    if queue.seen and not session.again and session.about == "verdict":
+    if queue.seen and not settings.again and settings.about == "verdict":
         st.text(f"{queue.seen:,} more are about questions that you know by now; such verdicts are marked.")
         if st.button("Go on with those"):
             links.put(again="yes")
@@ -76,11 +76,11 @@ def _who() -> str:
     ).strip()
 
 
-def _invitation() -> Session:
+def _invitation() -> SessionSettings:
     """What the address asks for, without saying what it is: that could tell something."""
     st.text("You will read what others argued about a question, and say how likely each answer is.")
     arms_named = links.get("arms")
-    return Session(
+    return SessionSettings(
         judge="",
         run_id=links.get("run") or "",
         about="steps" if links.get("about") == "steps" else "verdict",
@@ -90,7 +90,7 @@ def _invitation() -> Session:
     )
 
 
-def _set_up() -> Session | None:
+def _set_up() -> SessionSettings | None:
     now = data.moment()
     runs = list(data.run_names(now))
     if not runs:
@@ -107,7 +107,7 @@ def _set_up() -> Session | None:
     feedback = st.toggle("Tell the right answer after each verdict", value=False)
     there = data.arms_to_judge(now, run, about)
     chosen = st.multiselect("Arms", there, placeholder="all of them") if len(there) > 1 else []
-    return Session(judge="", run_id=run, about=about, stepped=stepped, feedback=feedback, arms=tuple(chosen))
+    return SessionSettings(judge="", run_id=run, about=about, stepped=stepped, feedback=feedback, arms=tuple(chosen))
 
 
 def _about(now: data.Moment, run: str) -> About | None:

@@ -6,9 +6,9 @@ from typing import get_args
 
 import streamlit as st
 
-from oversight.judging import Desk, Labelled, Solved
+from oversight.judging import JudgingSession, Labelled, Solved
 from oversight.judging.step_labelling import Label
-from oversight.store import Sitting
+from oversight.store import JudgingAssignment
 
 from . import saved, words
 from .belief_form import ask_probability
@@ -24,22 +24,22 @@ _HELP = (
 )
 
 
-def show(desk: Desk, sitting: Sitting) -> None:
+def show(session: JudgingSession, assignment: JudgingAssignment) -> None:
     """Show the steps as far as the person has come, and ask about the next."""
-    solution, entries = desk.solution(sitting), desk.entries(sitting)
-    if saved.finish(desk, sitting):  # all was said, but the page went away before that was kept
+    solution, entries = session.solution(assignment), session.entries(assignment)
+    if saved.finish(session, assignment):  # all was said, but the page went away before that was kept
         st.rerun()
     step = len(entries)
-    show_once(desk, sitting, step)
+    show_once(session, assignment, step)
     st.caption(_HELP)
     words.steps_so_far(solution, entries)
-    _ask(desk, sitting, solution, step)
+    _ask(session, assignment, solution, step)
 
 
 @st.fragment
-def _ask(desk: Desk, sitting: Sitting, solution: Solved, step: int) -> None:
+def _ask(session: JudgingSession, assignment: JudgingAssignment, solution: Solved, step: int) -> None:
     """The label and its probability; choosing one reruns no more than this."""
-    key = f"{sitting.sitting_id}-{step}"
+    key = f"{assignment.sitting_id}-{step}"
     chosen = _ask_label(f"{key}-label")
     p_correct = ask_probability("How likely is it that this step is right?", key, ("wrong", "right"))
     ends = (solution.stop_at_error and chosen == "incorrect") or step == len(solution.steps) - 1
@@ -48,11 +48,11 @@ def _ask(desk: Desk, sitting: Sitting, solution: Solved, step: int) -> None:
     if st.button(label, type="primary", disabled=not ready, key=f"{key}-save", shortcut="Ctrl+Enter"):
         assert chosen is not None
         assert p_correct is not None
-        if not desk.label(sitting, step, Labelled(label=chosen, p_correct=p_correct)):
+        if not session.label(assignment, step, Labelled(label=chosen, p_correct=p_correct)):
             saved.note("You labelled this step in another window before; that stays.")
         elif not ends:
             saved.note("Saved.")
-        saved.finish(desk, sitting)
+        saved.finish(session, assignment)
         st.rerun()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from oversight.core.message import PROTOCOL
 from oversight.errors import StoreError
-from oversight.judging import Hearing, Said, Solved
+from oversight.judging import ShownMessage, Solved, TranscriptView
 from oversight.models.embedded.digits.images import read_pixels
 from oversight.store import Entry
 
@@ -29,18 +29,18 @@ def trouble(error: StoreError, key: str) -> None:
     text(str(error).replace(str(where), where.name), key)
 
 
-def situation(hearing: Hearing, *, first: bool) -> None:
+def situation(view: TranscriptView, *, first: bool) -> None:
     """The question, the material if the judge read it, and what the judge was told."""
-    boxes = _question(hearing.prompt, hearing.labels, hearing.answers, hearing.solutions)
+    boxes = _question(view.prompt, view.labels, view.answers, view.solutions)
     kind = "open" if first else "fold"
-    if hearing.material:
-        boxes.append(Box(kind, (Box("strong", ("Material",)), Box("paper", (hearing.material,)))))
-    if hearing.instructions:
-        boxes.append(Box(kind, (Box("strong", ("What the judge is told",)), Box("prose", (hearing.instructions,)))))
+    if view.material:
+        boxes.append(Box(kind, (Box("strong", ("Material",)), Box("paper", (view.material,)))))
+    if view.instructions:
+        boxes.append(Box(kind, (Box("strong", ("What the judge is told",)), Box("prose", (view.instructions,)))))
     untrusted.show(boxes, key="judging-situation", whole=True)
 
 
-def said_so_far(parts: Sequence[Iterable[Said]], beliefs: Sequence[str]) -> None:
+def said_so_far(parts: Sequence[Iterable[ShownMessage]], beliefs: Sequence[str]) -> None:
     """What was said, each part followed by what the person then held, in words of ours."""
     colours = _colours(parts)
     boxes = []
@@ -51,10 +51,10 @@ def said_so_far(parts: Sequence[Iterable[Said]], beliefs: Sequence[str]) -> None
     untrusted.show(boxes, key="judging-said", whole=True)
 
 
-def image_so_far(hearing: Hearing, parts: Sequence[Sequence[Said]]) -> None:
+def image_so_far(view: TranscriptView, parts: Sequence[Sequence[ShownMessage]]) -> None:
     """The digits game: what the judge knows of the image by now."""
     said = [each for part in parts for each in part if not each.own]
-    known, given = read_pixels(hearing.material or ""), read_pixels(hearing.prompt)
+    known, given = read_pixels(view.material or ""), read_pixels(view.prompt)
     if boxes := pixel_image.image(known, given, said, _colours(parts)):
         untrusted.show(boxes, key="judging-image", whole=True)
 
@@ -71,7 +71,7 @@ def steps_so_far(solution: Solved, entries: Sequence[Entry]) -> None:
     untrusted.show(boxes, key="judging-steps", whole=True)
 
 
-def _colours(parts: Sequence[Iterable[Said]]) -> dict[str, str]:
+def _colours(parts: Sequence[Iterable[ShownMessage]]) -> dict[str, str]:
     return palette.seat_colours(sorted({said.author for part in parts for said in part if not said.own}))
 
 
@@ -86,7 +86,7 @@ def _question(
     return boxes
 
 
-def _speech(said: Said, colour: str | None) -> Box:
+def _speech(said: ShownMessage, colour: str | None) -> Box:
     author = "the procedure" if said.author == PROTOCOL else said.author
     aside = ([] if said.turn is None else [f"turn {said.turn + 1}"]) + (["asks"] if said.own else [])
     head = Box("head", (Box("author", (author,)), Box("aside", (", ".join(aside),))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 from .. import data, untrusted
 from ..data import Stamp
@@ -57,5 +57,5 @@ def show(at: Stamp) -> None:
     figure.under(note, frame, "steps")
 
 
-def _text(number: Measured | None) -> str | None:
+def _text(number: Estimate | None) -> str | None:
     return None if number is None else number.text()

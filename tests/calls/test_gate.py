@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oversight.calls.call_cache import JOURNAL, Call, Journal, Recorded
+from oversight.calls.call_cache import JOURNAL, Call, CallCache, Recorded
 from oversight.calls.gate import CallGate, GateSettings, Limits
 from oversight.calls.metered import Meter
-from oversight.core.chat import ChatMessage, ChatReply, ChatRequest, Origin
+from oversight.core.chat import CacheStatus, ChatMessage, ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason
 from oversight.models.base import ChatModel, ModelSettings
 
@@ -157,7 +157,7 @@ async def test_what_is_known_is_answered_after_a_stop_too(gate_of: Open) -> None
     await gate.settle(a_call("x"), nothing(FailureClass.AUTHENTICATION))
     found = await gate.admit(a_call("known", "other"))
     assert isinstance(found, Recorded)
-    assert (found.reply.text, found.reply.origin) == ("kept", Origin.SHARED)
+    assert (found.reply.text, found.reply.origin) == ("kept", CacheStatus.SHARED)
     assert isinstance(await gate.admit(a_call("unknown")), RunStopped)
 
 
@@ -258,8 +258,8 @@ async def test_a_store_that_is_removed_ends_the_run_with_one_line(gate_of: Open,
 async def test_a_journal_that_somebody_holds_too_long_ends_the_run_and_loses_nothing_acknowledged(
     gate_of: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Journal.__init__.__kwdefaults__ is not None
-    monkeypatch.setitem(Journal.__init__.__kwdefaults__, "busy_s", 0.1)
+    assert CallCache.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(CallCache.__init__.__kwdefaults__, "busy_s", 0.1)
     gate = gate_of()
     await soon(admitting(gate, first := a_call("first"), second := a_call("second")))
     assert isinstance(await gate.settle(first, good()), ChatReply)
@@ -276,7 +276,7 @@ async def test_what_earlier_executions_spent_counts_and_that_of_other_runs_does_
     gate_of: Open, tmp_path: Path
 ) -> None:
     (tmp_path / "store").mkdir()
-    journal = Journal(tmp_path / "store")
+    journal = CallCache(tmp_path / "store")
     journal.keep("r1", [(a_call("a"), good(cost_usd=0.5)), (a_call("b"), bad(cost=0.25))])
     journal.keep("r2", [(a_call("c"), good(cost_usd=50.0))])
     journal.close()
@@ -300,7 +300,7 @@ async def test_a_replay_writes_nothing_and_lets_nothing_through(gate_of: Open, t
     await replaying.mark_unreadable(found.reply.record, "x")
     replaying.close()
     assert not (tmp_path / "new" / JOURNAL).exists()
-    assert Journal(tmp_path / "store", writable=False).find(a_call("k", "whoever")) is not None
+    assert CallCache(tmp_path / "store", writable=False).find(a_call("k", "whoever")) is not None
 
 
 class Odd(ChatModel):
@@ -334,7 +334,7 @@ async def test_a_model_that_counts_in_numpy_is_kept_like_any_other(gate_of: Open
     first = await ask(gate, Odd(reply), settings)
     assert first.choice_probs == {"A": 0.25}
     again = await ask(gate, model := Odd(reply), settings, "other")
-    assert again == first._replace(origin=Origin.SHARED)
+    assert again == first._replace(origin=CacheStatus.SHARED)
     assert model.calls == 0
 
 
@@ -397,7 +397,7 @@ async def test_an_unusable_reply_is_kept_and_its_half_surrogates_do_no_harm(gate
     assert model.calls == 2
     # Another attempt asks anew.
     later = Meter(model, MODEL, gate, "0:b", settings).for_attempt("e", 1, 0)
-    assert (await later.chat(REQUEST)).origin is Origin.MADE
+    assert (await later.chat(REQUEST)).origin is CacheStatus.MADE
     assert model.calls == 3
 
 
@@ -435,9 +435,9 @@ async def test_seats_seeds_samples_and_forms_are_calls_of_their_own(gate_of: Ope
         REQUEST._replace(messages=(ChatMessage("system", "Which?"),)),
     ]
     for request in asked:
-        assert (await meter.for_attempt("e", 0, 0).chat(request)).origin is Origin.MADE
-    assert (await meter.for_attempt("e", 0, 1).chat(REQUEST)).origin is Origin.MADE
+        assert (await meter.for_attempt("e", 0, 0).chat(request)).origin is CacheStatus.MADE
+    assert (await meter.for_attempt("e", 0, 1).chat(REQUEST)).origin is CacheStatus.MADE
     for request in asked:
-        assert (await meter.for_attempt("f", 0, 0).chat(request)).origin is Origin.SHARED
-        assert (await meter.for_attempt("e", 1, 0).chat(request)).origin is Origin.KEPT
+        assert (await meter.for_attempt("f", 0, 0).chat(request)).origin is CacheStatus.SHARED
+        assert (await meter.for_attempt("e", 1, 0).chat(request)).origin is CacheStatus.KEPT
     assert model.calls == len(asked) + 1

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oversight.calls.call_cache import JOURNAL, Journal, Outcome
-from oversight.core.chat import ChatReply, Origin
+from oversight.calls.call_cache import JOURNAL, CallCache, Outcome
+from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 
 from .making import a_call, bad, good, nothing
@@ -43,7 +43,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lives = 0
-        self.journal = Journal(self._home())
+        self.journal = CallCache(self._home())
         self.kept: dict[str, list[Kept]] = defaultdict(list)
         self.useless: set[str] = set()
         self.had: dict[tuple[Who, str], int] = defaultdict(int)
@@ -61,7 +61,7 @@ class World:
         self._lives += 1
         shutil.copytree(before, self._home(), dirs_exist_ok=True)
         self.journal.close()
-        self.journal = Journal(self._home())
+        self.journal = CallCache(self._home())
         self.had.clear()
         self.used.clear()
 
@@ -79,9 +79,9 @@ class World:
         found = self.journal.find(a_call(key, *who, number))
         mine, usable = self.mine(who, key), self.usable(key)
         if number < len(mine):
-            due, origin = mine[number], Origin.MADE
+            due, origin = mine[number], CacheStatus.MADE
         elif usable and not mine:
-            due, origin = usable[0], Origin.KEPT if usable[0].who[0] == who[0] else Origin.SHARED
+            due, origin = usable[0], CacheStatus.KEPT if usable[0].who[0] == who[0] else CacheStatus.SHARED
         else:
             assert found is None
             return True
@@ -178,7 +178,7 @@ def test_whatever_happens_each_attempt_meets_what_it_is_owed(steps: list[tuple[s
 
 
 def test_two_who_ask_at_the_same_time_use_the_reply_that_was_stored_first(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = CallCache(tmp_path)
     reply = ChatReply("first", choice_probs={"A": 0.25, "B": 0.75}, prompt_tokens=7, cost_usd=0.5)
     one, two, three = a_call(episode="e1"), a_call(episode="e2"), a_call(episode="e1", attempt=1)
     (first,) = journal.keep("r1", [(one, Outcome(reply))])
@@ -194,7 +194,7 @@ def test_two_who_ask_at_the_same_time_use_the_reply_that_was_stored_first(tmp_pa
 
 
 def test_telling_twice_of_one_call_changes_nothing(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = CallCache(tmp_path)
     call = a_call()
     assert journal.keep("r1", [(call, good())]) == journal.keep("r1", [(call, good())])
     assert journal.spent_usd("r1") == 0.25
@@ -224,11 +224,11 @@ REPLIES = st.builds(
 @given(REPLIES, st.none() | st.sampled_from(FailureClass), TEXTS)
 def test_every_field_survives(reply: ChatReply, failure: FailureClass | None, detail: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder))
+        journal = CallCache(Path(folder))
         call = a_call()
         journal.keep("r1", [(call, Outcome(reply, failure, detail))])
         journal.close()
-        again = Journal(Path(folder), writable=False)
+        again = CallCache(Path(folder), writable=False)
         found = again.find(a_call())
         again.close()
     assert found is not None
@@ -237,11 +237,11 @@ def test_every_field_survives(reply: ChatReply, failure: FailureClass | None, de
 
 
 def test_a_replay_takes_what_can_be_used_first_and_what_failed_where_there_is_nothing_else(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = CallCache(tmp_path)
     journal.keep("r1", [(a_call("k1"), bad()), (a_call("k1"), good("yes"))])
     journal.keep("r1", [(a_call("k2"), bad(text="one")), (a_call("k2"), bad(text="two"))])
     journal.close()
-    record = Journal(tmp_path, writable=False)
+    record = CallCache(tmp_path, writable=False)
     found = [record.find(a_call(key, "other", 3, number), anything=True) for key, number in
              [("k1", 0), ("k2", 0), ("k2", 1), ("k2", 2), ("k3", 0)]]  # fmt: skip
     assert [each and each.reply.text for each in found] == ["yes", "one", "two", None, None]
@@ -252,8 +252,8 @@ def test_a_replay_takes_what_can_be_used_first_and_what_failed_where_there_is_no
 ENDLESS = """
 import sys, pathlib
 from calls.making import a_call, good
-from oversight.calls.call_cache import Journal
-journal = Journal(pathlib.Path(sys.argv[1]))
+from oversight.calls.call_cache import CallCache
+journal = CallCache(pathlib.Path(sys.argv[1]))
 for number in range(10**9):
     journal.keep("r1", [(a_call(f"k{number}"), good("x" * 3000)), (a_call(f"k{number}", "other"), good("y"))])
     print(number, flush=True)
@@ -276,11 +276,11 @@ def test_a_process_that_is_killed_loses_nothing_that_it_was_told_is_kept(tmp_pat
         told = max([told, *map(int, process.stdout.read().split())])
         process.wait()
         process.stdout.close()
-        journal = Journal(tmp_path)
+        journal = CallCache(tmp_path)
         for number in range(told + 1):
             for episode in ("e", "other"):
                 assert (found := journal.find(a_call(f"k{number}", episode)))
-                assert (found.reply.origin, found.reply.text) == (Origin.MADE, "x" * 3000)
+                assert (found.reply.origin, found.reply.text) == (CacheStatus.MADE, "x" * 3000)
         assert journal.find(a_call(f"k{told + 2}")) is None
         journal.close()
 
@@ -290,7 +290,7 @@ def stored(tmp_path: Path) -> Path:
     """A journal with a call in it, in a store whose name would trip up a URI."""
     folder = tmp_path / "50% of? #1"
     folder.mkdir()
-    journal = Journal(folder)
+    journal = CallCache(folder)
     journal.keep("r1", [(a_call(), good())])
     journal.close()
     return folder
@@ -299,7 +299,7 @@ def stored(tmp_path: Path) -> Path:
 def complaint(folder: Path, *, writable: bool = True) -> str:
     """The one line in which a journal is refused."""
     with pytest.raises(StoreError) as refused:
-        Journal(folder, writable=writable, busy_s=0.1).find(a_call())
+        CallCache(folder, writable=writable, busy_s=0.1).find(a_call())
     message = str(refused.value)
     assert "\n" not in message
     assert str(folder / JOURNAL) in message
@@ -331,7 +331,7 @@ def test_a_row_that_cannot_be_understood_is_said_to_be_one(stored: Path, reply: 
 
 
 def test_one_that_another_process_holds_is_refused_in_time(stored: Path) -> None:
-    journal = Journal(stored, busy_s=0.1)
+    journal = CallCache(stored, busy_s=0.1)
     other = sqlite3.connect(stored / JOURNAL, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match=r"completed calls cannot be kept in .*locked"):
@@ -344,7 +344,7 @@ def test_one_that_another_process_holds_is_refused_in_time(stored: Path) -> None
 
 
 def test_a_removed_one_is_not_written_to_unseen(stored: Path) -> None:
-    journal = Journal(stored)
+    journal = CallCache(stored)
     shutil.rmtree(stored)
     with pytest.raises(StoreError, match="removed"):
         journal.keep("r1", [(a_call("k2"), good())])
@@ -355,10 +355,10 @@ def test_a_removed_one_is_not_written_to_unseen(stored: Path) -> None:
 def test_one_for_replays_is_not_made_and_may_be_named_from_here(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = stored / "empty"
     empty.mkdir()
-    assert Journal(empty, writable=False).find(a_call()) is None
+    assert CallCache(empty, writable=False).find(a_call()) is None
     assert list(empty.iterdir()) == []
     monkeypatch.chdir(stored.parent)
-    journal = Journal(Path(stored.name), writable=False)
+    journal = CallCache(Path(stored.name), writable=False)
     assert journal.find(a_call()) is not None
     journal.close()
 
@@ -366,7 +366,7 @@ def test_one_for_replays_is_not_made_and_may_be_named_from_here(stored: Path, mo
 def test_it_can_be_read_from_another_thread_than_the_one_that_opened_it(stored: Path) -> None:
     """As a notebook's run is: it has an event loop of its own, in a thread of its own."""
     for writable in (True, False):
-        journal = Journal(stored, writable=writable)
+        journal = CallCache(stored, writable=writable)
         with ThreadPoolExecutor(1) as elsewhere:
             assert elsewhere.submit(journal.find, a_call()).result() is not None
         journal.close()
@@ -375,16 +375,16 @@ def test_it_can_be_read_from_another_thread_than_the_one_that_opened_it(stored: 
 AS_NOBODY = """
 import json, os, sys, pathlib
 from calls.making import a_call
-from oversight.calls.call_cache import Journal
+from oversight.calls.call_cache import CallCache
 from oversight.errors import StoreError
 os.setgid(65534); os.setuid(65534)
 folder = pathlib.Path(sys.argv[1])
 try:
-    Journal(folder)
+    CallCache(folder)
     refused = ""
 except StoreError as error:
     refused = str(error)
-found = Journal(folder, writable=False).find(a_call())
+found = CallCache(folder, writable=False).find(a_call())
 print(json.dumps([refused, found.reply.text]))
 """
 
@@ -399,7 +399,7 @@ def readable() -> Iterator[Path]:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs to become somebody else")
 def test_a_folder_in_which_nothing_may_be_written_can_be_replayed_and_no_more(readable: Path) -> None:
-    journal = Journal(readable)
+    journal = CallCache(readable)
     journal.keep("r1", [(a_call(), good("read by all"))])
     journal.close()
     for path in readable.iterdir():

@@ -13,9 +13,9 @@ import pytest
 
 from cli.running import Ran, here
 from cli.test_reading import controls
-from oversight.core.judge_view import heard_by_judge
+from oversight.core.judge_view import judge_view
 from oversight.core.message import Kind, Message, chat_history, visible_to
-from oversight.judging.transcript_view import hearing
+from oversight.judging.transcript_view import transcript_view
 from oversight.reports.conversations import conversation_rows
 from oversight.store import Store, open_store
 
@@ -138,13 +138,13 @@ def test_no_view_of_any_seat_and_nobody_who_judges_again_gets_reasoning(thoughts
     for seat in ("debater_a", "debater_b", "judge"):
         assert all(message.kind is not Kind.REASONING for message in visible_to(seat, transcript.messages))
         assert "CANARY" not in "".join(part.content for part in chat_history(seat, transcript.messages))
-    heard = heard_by_judge(transcript.messages)
+    heard = judge_view(transcript.messages)
     assert heard.asked is not None
     assert all(message.kind is not Kind.REASONING for message in heard.messages)
-    assert "CANARY" not in hearing(transcript).model_dump_json()
+    assert "CANARY" not in transcript_view(transcript).model_dump_json()
     # Nor do they miss anything else for it.
     without = [message for message in transcript.messages if message.kind is not Kind.REASONING]
-    assert heard == heard_by_judge(without)
+    assert heard == judge_view(without)
 
 
 @pytest.mark.long
@@ -212,7 +212,7 @@ def test_what_was_exported_can_be_imported_with_its_reasoning(thoughts: Thoughts
     transcript = store.transcript(str(store.sql("SELECT episode_id AS id FROM episodes")["id"][0]))
     found = [m.text for m in transcript.messages if m.kind is Kind.REASONING]
     assert found == [m["text"] for m in row["messages"] if m["kind"] == "reasoning"]
-    assert "CANARY" not in hearing(transcript).model_dump_json()
+    assert "CANARY" not in transcript_view(transcript).model_dump_json()
     shown = here("show", transcript.spec.episode_id, "--store", tmp_path / "store")
     assert "reasoning of debater_a, turn 1 (6 words" in shown.out
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import making
 from dashboard.browsing import boxes, kinds
-from oversight.store import Ledger, open_store
+from oversight.store import JudgementInbox, open_store
 
 
 def app() -> None:
@@ -189,8 +189,8 @@ def test_whoever_comes_without_an_id_is_given_one_and_can_invite_others(
         "judge": "hazel-finch-9",
         "mode": "end",
     }
-    (sitting, done), *_ = Ledger(tmp_path).of_judge("hazel-finch-9")
-    assert (sitting.settings["mode"], done) == ("at the end", False)
+    (assignment, done), *_ = JudgementInbox(tmp_path).of_judge("hazel-finch-9")
+    assert (assignment.settings["mode"], done) == ("at the end", False)
 
 
 def test_an_invitation_does_not_say_what_will_be_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_an_invitation_does_not_say_what_will_be_judged(tmp_path: Path, monkeypa
 
 def test_where_nothing_can_be_kept_nobody_is_asked_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     staging.lay_out(tmp_path, 1)
-    Ledger(tmp_path).path.mkdir()  # what even the superuser, as whom these tests may run, cannot open
+    JudgementInbox(tmp_path).path.mkdir()  # what even the superuser, as whom these tests may run, cannot open
     at = opened(tmp_path, monkeypatch, **PERSON)
     assert "Nobody can judge here" in at.error[0].value
     assert "make its folder and file writable" in sent(at)
@@ -227,7 +227,7 @@ def test_what_waited_for_the_database_is_brought_when_somebody_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staging.lay_out(tmp_path, 2)
-    saved = staging.judge_next(staging.desk(tmp_path), 0.4, 0.6)  # and the dashboard was killed
+    saved = staging.judge_next(staging.session(tmp_path), 0.4, 0.6)  # and the dashboard was killed
     assert staging.stored(tmp_path) == []
     at = opened(tmp_path, monkeypatch, **PERSON)
     assert staging.stored(tmp_path) == [saved.judgement_id]

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 from judging import staging
 
-from oversight.store import Ledger, open_store
+from oversight.store import JudgementInbox, open_store
 from oversight.store.access import DATABASE
 
 pytestmark = pytest.mark.long
@@ -162,7 +162,7 @@ def test_a_person_judges_by_slider_reloads_and_goes_on_while_a_run_writes(
     assert page.locator("main img, [data-testid=stMain] img, [data-testid=stMain] a[href^=javascript]").count() == 0
     expect(page.get_by_text("<script>window.pwned = 1</script>").first).to_be_visible()
     assert [url for url in watched.asked if not url.startswith((pages, "ws:", "data:", "blob:"))] == []
-    assert Ledger(tmp_path).pending() == []
+    assert JudgementInbox(tmp_path).pending() == []
 
     running.communicate("stop\n")
     with duckdb.connect(tmp_path / DATABASE, read_only=True) as plain:

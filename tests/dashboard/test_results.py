@@ -167,10 +167,10 @@ def test_nobody_has_judged_yet_and_then_somebody_has(tmp_path: Path, monkeypatch
     watch(tmp_path, monkeypatch)
     before = opened("results", run=staging.RUN, view="people")
     assert "Nobody has judged" in before.info[0].value
-    desk = staging.desk(tmp_path)
+    session = staging.session(tmp_path)
     for p in (0.9, 0.2, 0.8):
-        staging.judge_next(desk, p, p)
-    desk.deliver()
+        staging.judge_next(session, p, p)
+    session.flush()
     (row,) = table(opened("results", run=staging.RUN, view="people"), 1).to_dict("records")
     (expected,) = rejudged_by_people(oversight.open_store(tmp_path), [staging.RUN])
     assert expected.mode == "stepped"

@@ -19,7 +19,7 @@ from training.staging import HELD, TRAIN, Dividing, command, distilled, lay_out,
 
 from oversight.models.chat_rows import ChatRow, problems, read_rows
 from oversight.store import open_store
-from oversight.testing.loopback import Fate, Fault, LoopbackServer, Reply, TuningDesk
+from oversight.testing.loopback import Fault, FineTuningEndpoint, JobOutcome, LoopbackServer, Reply
 
 pytestmark = pytest.mark.long
 
@@ -40,7 +40,7 @@ def server() -> Iterator[LoopbackServer]:
         yield server
 
 
-class Holding(TuningDesk):
+class Holding(FineTuningEndpoint):
     """Whose models of the first round say nothing about one training question until it is let go."""
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finish
             lambda: len(desk.jobs) == 2 and desk.jobs[1].statuses[-1] == "running",
             lambda: trained_on("training, X_1") >= 2,
         )
-        desk.fates.extend([Fate(), Fate.stuck()])
+        desk.fates.extend([JobOutcome(), JobOutcome.stuck()])
         options = ("--concurrency", 2, "--store", store)
         for reached in points:
             variables = {"OPENAI_API_KEY": KEY}
@@ -220,7 +220,7 @@ def test_killed_twice_it_ends_as_if_undisturbed(tmp_path: Path, finished: Finish
             finally:
                 server.holding.release()
                 end(run)
-            desk.jobs[1].fate = Fate()
+            desk.jobs[1].fate = JobOutcome()
             assert KEY not in run.out.read_text() + run.err.read_text()
         assert (2, "amplified") not in rounds(store)
         desk.let_go.set()
@@ -251,7 +251,7 @@ def small(folder: Path, api_base: str, **more: Any) -> Path:
 
 def test_a_failed_job_is_one_line_and_the_same_command_makes_another(tmp_path: Path, server: LoopbackServer) -> None:
     experiment, store = small(tmp_path, server.api_base, distil={"start": "previous"}), tmp_path / "store"
-    server.tuning.fates.extend([Fate.failed(f"No more money for {KEY}."), Fate.cancelled()])
+    server.tuning.fates.extend([JobOutcome.failed(f"No more money for {KEY}."), JobOutcome.cancelled()])
     for number, words in enumerate(("failed: No more money", "was cancelled"), 1):
         ran = command(experiment)
         assert ran.code == 1, ran

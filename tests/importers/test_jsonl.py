@@ -26,7 +26,7 @@ from oversight.errors import StoreError
 from oversight.importers.import_run import import_transcripts
 from oversight.importers.importer import Imported, Importer
 from oversight.importers.jsonl import JsonLines
-from oversight.judging.transcript_view import hearing
+from oversight.judging.transcript_view import transcript_view
 from oversight.plugins import find_plugin
 from oversight.reports.export import export
 from oversight.reports.rejudge_report import rejudged
@@ -202,7 +202,7 @@ def test_what_nobody_judged_is_not_put_to_another_judge(tmp_path: Path) -> None:
 def test_whoever_judges_again_is_told_who_argues_for_what(tmp_path: Path) -> None:
     store, _ = brought(tmp_path, line())
     (episode,) = store.arrow("SELECT episode_id FROM episodes").to_pylist()
-    told = hearing(store.transcript(episode["episode_id"])).instructions
+    told = transcript_view(store.transcript(episode["episode_id"])).instructions
     assert "alice argues for answer A.\nbob argues for answer B." in told
 
 

@@ -19,7 +19,7 @@ from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Answer, Item, Question, Worked
 from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
-from oversight.judging import Desk, Session
+from oversight.judging import JudgingSession, SessionSettings
 from oversight.prompting.quotes import find_quotes
 from oversight.store import RunRow, StoreWriter, open_store
 from oversight.store.access import DATABASE
@@ -233,18 +233,20 @@ def lay_out_solutions(directory: Path, questions: int = 2) -> Path:
     return directory
 
 
-def desk(directory: Path, judge: str = "calm-otter-1", **settings: object) -> Desk:
-    return Desk(open_store(directory), Session.model_validate({"judge": judge, "run_id": RUN} | settings))
+def session(directory: Path, judge: str = "calm-otter-1", **settings: object) -> JudgingSession:
+    return JudgingSession(
+        open_store(directory), SessionSettings.model_validate({"judge": judge, "run_id": RUN} | settings)
+    )
 
 
-def judge_next(at: Desk, *probs: float, explanation: str = "") -> Judgement:
+def judge_next(at: JudgingSession, *probs: float, explanation: str = "") -> Judgement:
     """Judge what comes next to the end, without bringing it anywhere."""
-    sitting, _ = at.sit()
-    assert sitting is not None
-    for part in range(len(at.hearing(sitting).parts)):
-        at.show(sitting, part)
-        at.believe(sitting, part, probs or None, explanation)
-    judgement = at.finish(sitting)
+    assignment, _ = at.next()
+    assert assignment is not None
+    for part in range(len(at.view(assignment).parts)):
+        at.show(assignment, part)
+        at.believe(assignment, part, probs or None, explanation)
+    judgement = at.finish(assignment)
     assert judgement is not None
     return judgement
 

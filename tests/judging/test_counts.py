@@ -19,14 +19,14 @@ from . import staging
 
 def label(directory: Path, judge: str, said: dict[str, list[Label]]) -> None:
     """Label every solution; what is said of a solution depends on its last step."""
-    at = staging.desk(directory, judge, about="steps")
-    while (sitting := at.sit()[0]) is not None:
-        labels = said[at.solution(sitting).steps[-1]]
+    at = staging.session(directory, judge, about="steps")
+    while (assignment := at.next()[0]) is not None:
+        labels = said[at.solution(assignment).steps[-1]]
         for step, each in enumerate(labels):
-            at.show(sitting, step)
-            at.label(sitting, step, Labelled(label=each, p_correct=0.1 if each == "incorrect" else 0.8))
-        assert at.finish(sitting) is not None, sitting
-    assert at.deliver() == 0
+            at.show(assignment, step)
+            at.label(assignment, step, Labelled(label=each, p_correct=0.1 if each == "incorrect" else 0.8))
+        assert at.finish(assignment) is not None, assignment
+    assert at.flush() == 0
 
 
 WRONG, RIGHT = staging.STEPS[-1], "5 + 1 = 6"
@@ -93,10 +93,10 @@ def test_labels_of_steps_are_no_verdicts(labelled: Path) -> None:
 def test_verdicts_of_people_stand_beside_the_first_judges(tmp_path: Path) -> None:
     staging.lay_out(tmp_path, 4)  # the right answers are A, B, A, B, and the model says A
     for judge, probs in (("says-b", (0.1, 0.9)), ("says-a", (0.9, 0.1)), ("abstains", ())):
-        at = staging.desk(tmp_path, judge)
+        at = staging.session(tmp_path, judge)
         for _ in range(4):
             staging.judge_next(at, *probs)
-        at.deliver()
+        at.flush()
     rows = {row.judge: row for row in rejudged_by_people(open_store(tmp_path))}
     assert set(rows) == {"says-b", "says-a", "abstains", "3 people"}
     found = {name: (row.n, row.accuracy, row.first_accuracy, row.agreement) for name, row in rows.items()}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cli.running import here
 
-from oversight.core.judge_view import heard_by_judge
+from oversight.core.judge_view import judge_view
 from oversight.core.message import Kind, chat_history
-from oversight.judging.transcript_view import hearing
+from oversight.judging.transcript_view import transcript_view
 from oversight.prompting.markup import escape
 from oversight.store import open_store
 
@@ -28,23 +28,23 @@ protocols:
 
 
 def test_no_word_that_is_hidden_from_the_judge_is_in_what_a_person_is_shown(tmp_path: Path) -> None:
-    at = staging.desk(staging.lay_out(tmp_path), feedback=True)
-    sitting, _ = at.sit()
-    assert sitting is not None
-    shown = at.hearing(sitting).model_dump_json()
+    at = staging.session(staging.lay_out(tmp_path), feedback=True)
+    assignment, _ = at.next()
+    assert assignment is not None
+    shown = at.view(assignment).model_dump_json()
     assert [secret for secret in staging.SECRETS if secret in shown] == []
     assert "gold" not in shown
-    assert at.answered(sitting) is None
+    assert at.answered(assignment) is None
     staging.judge_next(at, 0.5, 0.5)
-    answered = at.answered(sitting)
+    answered = at.answered(assignment)
     assert answered is not None
-    assert answered.label == "AB"[int(sitting.episode_id[1:]) % 2]
-    assert staging.desk(tmp_path, "keen-wren-2").answered(sitting) == answered  # the sitting's setting counts
+    assert answered.label == "AB"[int(assignment.episode_id[1:]) % 2]
+    assert staging.session(tmp_path, "keen-wren-2").answered(assignment) == answered  # the assignment's setting counts
 
 
 def test_turns_are_told_apart_and_the_judges_question_opens_the_turn_that_answers_it(tmp_path: Path) -> None:
     store = open_store(staging.lay_out(tmp_path, 1))
-    found = hearing(store.transcript("e0"))
+    found = transcript_view(store.transcript("e0"))
     assert [[(said.author, said.own, said.turn) for said in part] for part in found.parts] == [
         [("a", False, 0), ("b", False, 0)],
         [("judge", True, 0), ("a", False, 1), ("b", False, 1)],
@@ -56,10 +56,10 @@ def test_turns_are_told_apart_and_the_judges_question_opens_the_turn_that_answer
 
 def test_reasoning_costs_whoever_judges_again_no_request(tmp_path: Path) -> None:
     messages = open_store(staging.lay_out(tmp_path, 1)).transcript("e0").messages
-    assert heard_by_judge(messages) == heard_by_judge([m for m in messages if m.kind is not Kind.REASONING])
+    assert judge_view(messages) == judge_view([m for m in messages if m.kind is not Kind.REASONING])
     # A judge who reasoned before each of its replies, one of them private.
     place = next(place for place, message in enumerate(messages) if message.text == "HIDDEN-JUDGE-NOTE")
-    heard = heard_by_judge([*messages[:place], *messages[place + 1 :]])
+    heard = judge_view([*messages[:place], *messages[place + 1 :]])
     assert all(message.kind is not Kind.REASONING for message in heard.messages)
     history = chat_history(heard.seat, heard.messages)
     assert [part.role for part in history] == ["system", "user", "assistant", "user"]
@@ -79,7 +79,7 @@ def test_everything_shown_is_in_the_prompt_of_the_judge_of_every_protocol_and_no
     assert len(episodes) == 12
     for row in episodes:
         transcript = store.transcript(row["episode_id"])
-        heard, found = heard_by_judge(transcript.messages), hearing(transcript)
+        heard, found = judge_view(transcript.messages), transcript_view(transcript)
         assert heard.asked is not None
         prompt = "\n".join(message.content for message in chat_history(heard.seat, [*heard.messages, heard.asked]))
         shown = [found.prompt, *found.answers, *found.instructions.splitlines(), found.asked]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from oversight.core.outcome import is_person
-from oversight.judging import Session, arms, new_person
+from oversight.judging import SessionSettings, arms, new_person
 from oversight.judging.step_labelling import Labelled
-from oversight.store import Ledger, StoreWriter, open_store
+from oversight.store import JudgementInbox, StoreWriter, open_store
 
 from . import staging
 
@@ -16,8 +16,8 @@ PEOPLE = [f"judge-{number}" for number in range(6)]
 
 def order(directory: Path, judge: str, **settings: object) -> list[str]:
     """The episodes that a person judges until nothing is left."""
-    at, found = staging.desk(directory, judge, **settings), []
-    while at.sit()[0] is not None:
+    at, found = staging.session(directory, judge, **settings), []
+    while at.next()[0] is not None:
         found.append(staging.judge_next(at, 0.5, 0.5).episode_id)
     return found
 
@@ -43,12 +43,12 @@ def test_people_start_at_different_places_and_a_person_always_at_the_same(tmp_pa
     staging.lay_out(tmp_path, 12)
     first = {}
     for judge in PEOPLE:
-        sitting, queue = staging.desk(tmp_path, judge).sit()
-        assert sitting is not None
+        assignment, queue = staging.session(tmp_path, judge).next()
+        assert assignment is not None
         assert queue.left == 11
-        first[judge] = sitting.episode_id
-        again, queue = staging.desk(tmp_path, judge).sit()
-        assert (again, queue.left) == (sitting, 11)
+        first[judge] = assignment.episode_id
+        again, queue = staging.session(tmp_path, judge).next()
+        assert (again, queue.left) == (assignment, 11)
     assert len(set(first.values())) >= 4
 
 
@@ -59,7 +59,7 @@ def test_each_question_comes_once_and_those_of_one_story_last(tmp_path: Path) ->
         assert sorted(episode[-1] for episode in given) == ["0", "1", "2"]  # the void one nobody gets
         assert given[-1][-1] in "01"
         assert order(tmp_path, judge) == []
-        _, queue = staging.desk(tmp_path, judge).sit()
+        _, queue = staging.session(tmp_path, judge).next()
         assert (queue.next, queue.left, queue.seen) == (None, 0, 3)
         more = order(tmp_path, judge, again=True)
         assert sorted(given + more) == sorted(f"{arm}{n}" for arm in ("first", "second") for n in range(3))
@@ -68,44 +68,44 @@ def test_each_question_comes_once_and_those_of_one_story_last(tmp_path: Path) ->
 
 def test_what_the_database_knows_counts_where_the_ledger_was_lost(tmp_path: Path) -> None:
     staging.lay_out(tmp_path, 3)
-    at = staging.desk(tmp_path)
+    at = staging.session(tmp_path)
     judged = staging.judge_next(at, 0.5, 0.5)
-    at.deliver()
-    Ledger(tmp_path).path.unlink()
+    at.flush()
+    JudgementInbox(tmp_path).path.unlink()
     assert judged.episode_id not in order(tmp_path, "calm-otter-1")
 
 
 def test_a_reload_goes_on_at_the_same_turn(tmp_path: Path) -> None:
     staging.lay_out(tmp_path, 2)
-    at = staging.desk(tmp_path, stepped=True)
-    sitting, _ = at.sit()
-    assert sitting is not None
-    at.believe(sitting, 0, [0.2, 0.8])
-    later = staging.desk(tmp_path, stepped=False, feedback=True)  # the address was changed: what was begun stays
-    again, _ = later.sit()
-    assert again == sitting
+    at = staging.session(tmp_path, stepped=True)
+    assignment, _ = at.next()
+    assert assignment is not None
+    at.believe(assignment, 0, [0.2, 0.8])
+    later = staging.session(tmp_path, stepped=False, feedback=True)  # the address was changed: what was begun stays
+    again, _ = later.next()
+    assert again == assignment
     assert [entry.data["probs"] for entry in later.entries(again)] == [[0.2, 0.8]]
-    assert len(later.hearing(again).parts) == 2
+    assert len(later.view(again).parts) == 2
 
 
 def test_a_solution_is_labelled_once_whatever_arms_checked_it(tmp_path: Path) -> None:
     staging.lay_out_solutions(tmp_path)
     assert arms(open_store(tmp_path), staging.RUN, "steps") == ["process", "again"]
     assert arms(open_store(tmp_path), staging.RUN, "verdict") == []
-    at = staging.desk(tmp_path, about="steps")
+    at = staging.session(tmp_path, about="steps")
     seen = []
     for left in (3, 2, 1, 0):
-        sitting, queue = at.sit()
-        assert sitting is not None
+        assignment, queue = at.next()
+        assert assignment is not None
         assert queue.left == left
-        assert staging.desk(tmp_path, about="steps").sit() == (sitting, queue._replace(next=at.sit()[1].next))
-        seen.append((sitting.episode_id, sitting.solution))
-        for step in range(len(at.solution(sitting).steps)):
-            at.label(sitting, step, Labelled(label="neutral", p_correct=0.5))
-        assert at.finish(sitting) is not None
+        assert staging.session(tmp_path, about="steps").next() == (assignment, queue._replace(next=at.next()[1].next))
+        seen.append((assignment.episode_id, assignment.solution))
+        for step in range(len(at.solution(assignment).steps)):
+            at.label(assignment, step, Labelled(label="neutral", p_correct=0.5))
+        assert at.finish(assignment) is not None
         if left % 2:
-            at.deliver()
-    assert at.sit()[0] is None
+            at.flush()
+    assert at.next()[0] is None
     assert {episode for episode, _ in seen} == {"process0", "process1"}
     assert {episode for episode, _ in seen[:2]} == {"process0", "process1"}  # another question before a second solution
     assert len(set(seen)) == 4
@@ -116,4 +116,4 @@ def test_ids_are_nobodys_name(tmp_path: Path) -> None:
     assert len(made) > 45
     assert all(map(is_person, made))
     assert [name for name in ("Ann Smith", "ab", "ann@example.org", "x" * 41, "1abc", "ann\n") if is_person(name)] == []
-    assert Session(judge="abc", run_id="r").mode == "stepped"
+    assert SessionSettings(judge="abc", run_id="r").mode == "stepped"

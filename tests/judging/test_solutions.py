@@ -9,7 +9,7 @@ import pytest
 from oversight import Answer, Episode, Question
 from oversight.core.message import Kind
 from oversight.judging.step_labelling import Labelled, as_annotations, is_done, solution_of
-from oversight.judging.transcript_view import hearing
+from oversight.judging.transcript_view import transcript_view
 from oversight.models.client import ModelCast
 from oversight.plugins import Plugin
 from oversight.prompting.templates import Templates
@@ -71,7 +71,7 @@ def test_a_transcript_without_requests_can_be_judged_all_the_same() -> None:
     spec = staging.spec(staging.item(0), "e")
     outcome = staging.debate(spec)
     messages = tuple(message for message in outcome.messages if message.kind is not Kind.REQUEST)
-    found = hearing(
+    found = transcript_view(
         Transcript(run_id="r", spec=spec, outcome=outcome.model_copy(update={"messages": messages}), gold=0)
     )
     assert (found.asked, [len(part) for part in found.parts]) == ("", [2, 3])

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oversight.errors import StoreError
-from oversight.store import VERSION, Ledger, StoreWriter, deliver, open_store
+from oversight.store import VERSION, JudgementInbox, StoreWriter, flush_judgements, open_store
 from oversight.store.access import DATABASE
 from oversight.store.query_server import DONE, HEADER, SOCKET
 
@@ -50,7 +50,7 @@ print("ready", flush=True)
 for _ in range(int(sys.argv[3])):
     print(staging.judge_next(at, 0.3, 0.7).judgement_id, flush=True)
     if sys.argv[4] == "deliver":
-        at.deliver()
+        at.flush()
 if sys.argv[4] != "deliver":
     sys.stdin.readline()
 """
@@ -86,7 +86,7 @@ def test_two_dashboards_judge_while_a_run_writes(tmp_path: Path, spawn: Spawn) -
     assert staging.stored(tmp_path) == saved  # while the run still writes
     assert ended(run, "stop\n") == ""
     assert staging.stored(tmp_path) == saved
-    assert Ledger(tmp_path).pending() == []
+    assert JudgementInbox(tmp_path).pending() == []
 
 
 def test_runs_come_and_go_while_a_person_judges_and_none_is_refused(tmp_path: Path, spawn: Spawn) -> None:
@@ -101,7 +101,7 @@ def test_runs_come_and_go_while_a_person_judges_and_none_is_refused(tmp_path: Pa
             staging.add(writer, [(item, spec, staging.debate(spec))])
         number += 1
     saved = ended(judge).split()
-    deliver(tmp_path)
+    flush_judgements(tmp_path)
     assert staging.stored(tmp_path) == sorted(saved)
     assert len(saved) == 5
     assert number > 1001
@@ -117,7 +117,7 @@ def test_a_dashboard_killed_between_saving_and_delivering_loses_nothing(tmp_path
     assert staging.stored(tmp_path) == []
     StoreWriter.open(tmp_path).close()  # the next run, say
     assert staging.stored(tmp_path) == sorted(saved)
-    assert deliver(tmp_path) == 0
+    assert flush_judgements(tmp_path) == 0
     assert len(staging.stored(tmp_path)) == 2
 
 
@@ -133,38 +133,38 @@ def test_a_killed_run_loses_no_judgement_that_it_took(tmp_path: Path, spawn: Spa
         run.send_signal(signal.SIGKILL)
         run.wait()
     saved += ended(judge).split()
-    deliver(tmp_path)
+    flush_judgements(tmp_path)
     assert staging.stored(tmp_path) == sorted(saved)
     assert len(saved) == 6
 
 
 def test_what_was_delivered_and_not_noted_is_stored_once(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
-    judgement = staging.judge_next(staging.desk(tmp_path), 0.3, 0.7)
+    judgement = staging.judge_next(staging.session(tmp_path), 0.3, 0.7)
     with StoreWriter.open(tmp_path) as writer:
         writer.judge([judgement])
-        assert deliver(tmp_path) == 0
-    with sqlite3.connect(Ledger(tmp_path).path) as ledger:
-        ledger.execute("DELETE FROM delivered")
-    ledger.close()
-    assert deliver(tmp_path) == 0
+        assert flush_judgements(tmp_path) == 0
+    with sqlite3.connect(JudgementInbox(tmp_path).path) as inbox:
+        inbox.execute("DELETE FROM delivered")
+    inbox.close()
+    assert flush_judgements(tmp_path) == 0
     assert staging.stored(tmp_path) == [judgement.judgement_id]
 
 
 def test_what_a_person_said_is_stored_as_it_was_said(tmp_path: Path) -> None:
     staging.lay_out(tmp_path, 1)
-    at = staging.desk(tmp_path)
-    sitting, _ = at.sit()
-    assert sitting is not None
-    at.show(sitting, 0)
-    at.show(sitting, 0)  # a reload
-    assert at.believe(sitting, 0, None)
-    assert at.finish(sitting) is None
-    at.show(sitting, 1)
-    assert at.believe(sitting, 1, [1.0, 3.0], " because\x00 ")
-    assert not at.believe(sitting, 1, [3.0, 1.0])
-    assert at.finish(sitting) is not None
-    assert at.deliver() == 0
+    at = staging.session(tmp_path)
+    assignment, _ = at.next()
+    assert assignment is not None
+    at.show(assignment, 0)
+    at.show(assignment, 0)  # a reload
+    assert at.believe(assignment, 0, None)
+    assert at.finish(assignment) is None
+    at.show(assignment, 1)
+    assert at.believe(assignment, 1, [1.0, 3.0], " because\x00 ")
+    assert not at.believe(assignment, 1, [3.0, 1.0])
+    assert at.finish(assignment) is not None
+    assert at.flush() == 0
     (row,) = open_store(tmp_path).arrow("SELECT * FROM judgements").to_pylist()
     held = json.loads(row.pop("beliefs"))
     assert [(each["part"], each["probs"], each["resumed"]) for each in held] == [(0, None, 1), (1, [0.25, 0.75], 0)]
@@ -190,23 +190,23 @@ def test_nothing_is_lost_or_stored_twice_in_whatever_order_things_happen(
     saved: dict[str, str] = {}
     for step in steps:
         name = "keen-wren-2" if step == "other" else "calm-otter-1"
-        at = staging.desk(directory, name)
-        if step in ("judge", "other") and at.sit()[0] is not None:
+        at = staging.session(directory, name)
+        if step in ("judge", "other") and at.next()[0] is not None:
             judgement = staging.judge_next(at, 0.4, 0.6)
             saved[judgement.judgement_id] = judgement.episode_id
         elif step == "finish again":
-            for sitting, done in Ledger(directory).of_judge(name):
+            for assignment, done in JudgementInbox(directory).of_judge(name):
                 assert done
-                at.finish(sitting)
+                at.finish(assignment)
         elif step == "deliver":
-            assert at.deliver() == 0
+            assert at.flush() == 0
         elif step == "open":
             StoreWriter.open(directory).close()
         elif step == "running":
             with StoreWriter.open(directory):
-                at.deliver()
+                at.flush()
                 assert staging.stored(directory) == sorted(saved)
-    deliver(directory)
+    flush_judgements(directory)
     assert staging.stored(directory) == sorted(saved)
 
 
@@ -221,7 +221,7 @@ def ask(directory: Path, request: Any) -> tuple[bytes, str]:
 
 def test_a_run_takes_judgements_of_people_and_nothing_else(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
-    judgement = staging.judge_next(staging.desk(tmp_path), 0.3, 0.7)
+    judgement = staging.judge_next(staging.session(tmp_path), 0.3, 0.7)
     good = judgement.model_dump(mode="json")
     bad: list[Any] = [
         {"judgements": [good], "sql": "DELETE FROM runs"},
@@ -249,23 +249,23 @@ def test_a_run_takes_judgements_of_people_and_nothing_else(tmp_path: Path) -> No
 
 def test_a_store_of_a_newer_release_keeps_the_judgement_and_says_what_to_do(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
-    judgement = staging.judge_next(staging.desk(tmp_path), 0.3, 0.7)
+    judgement = staging.judge_next(staging.session(tmp_path), 0.3, 0.7)
     with duckdb.connect(tmp_path / DATABASE) as con:
         con.execute("INSERT INTO schema_version VALUES (?, now())", [VERSION + 1])
     with pytest.raises(StoreError, match="upgrade oversight"):
-        deliver(tmp_path)
+        flush_judgements(tmp_path)
     with duckdb.connect(tmp_path / DATABASE) as con:
         con.execute("DELETE FROM schema_version WHERE version > ?", [VERSION])
-    assert deliver(tmp_path) == 0
+    assert flush_judgements(tmp_path) == 0
     assert staging.stored(tmp_path) == [judgement.judgement_id]
 
 
 def test_a_ledger_that_cannot_be_written_says_what_to_do_and_stops_no_run(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
-    path = Ledger(tmp_path).path
+    path = JudgementInbox(tmp_path).path
     path.write_bytes(b"no database" * 500)
     with pytest.raises(StoreError, match="copy the store to where you may write") as refusal:
-        staging.desk(tmp_path).sit()
+        staging.session(tmp_path).next()
     assert "\n" not in str(refusal.value)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -274,20 +274,20 @@ def test_a_ledger_that_cannot_be_written_says_what_to_do_and_stops_no_run(tmp_pa
     path.unlink()
     path.mkdir()  # what even the superuser, as whom these tests may run, cannot open
     with pytest.raises(StoreError, match="make its folder and file writable"):
-        staging.desk(tmp_path).sit()
+        staging.session(tmp_path).next()
 
 
 def test_a_ledger_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
-    with sqlite3.connect(Ledger(tmp_path).path) as con:
+    with sqlite3.connect(JudgementInbox(tmp_path).path) as con:
         con.execute("PRAGMA user_version = 99")
     con.close()
     with pytest.raises(StoreError, match="upgrade oversight"):
-        staging.desk(tmp_path).sit()
+        staging.session(tmp_path).next()
 
 
 def test_a_run_makes_no_ledger(tmp_path: Path) -> None:
     staging.lay_out(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [DATABASE]
-    assert deliver(tmp_path) == 0
+    assert flush_judgements(tmp_path) == 0
     assert [path.name for path in tmp_path.iterdir()] == [DATABASE]

@@ -31,8 +31,8 @@ from oversight.testing.loopback import (
     SAME_CONTENT,
     SHAPES,
     Chaos,
-    Fate,
     Fault,
+    JobOutcome,
     LoopbackServer,
     Reply,
     Served,
@@ -516,7 +516,9 @@ def test_a_file_that_breaks_the_rules_fails_its_job_and_its_model_is_none(server
 
 
 def test_jobs_meet_their_fates_and_requests_their_faults(server: LoopbackServer) -> None:
-    server.tuning.fates.extend([Fate.failed("why"), Fate.cancelled(), Fate.stuck(), Fate.gone(), Fate()])
+    server.tuning.fates.extend(
+        [JobOutcome.failed("why"), JobOutcome.cancelled(), JobOutcome.stuck(), JobOutcome.gone(), JobOutcome()]
+    )
     file = upload(server, lessons())
     names = [call(server, "fine_tuning/jobs", {"model": "m", "training_file": file})["id"] for _ in range(5)]
     for name in names:

@@ -21,7 +21,7 @@ from oversight.core.chat import ChatMessage
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason, UsageError
 from oversight.models.chat_rows import ChatRow, write_rows
 from oversight.models.litellm.fine_tuning import TuningSettings, check, fine_tune
-from oversight.testing.loopback import Fate, Fault, LoopbackServer, TunedFile, TuningJob
+from oversight.testing.loopback import Fault, JobOutcome, LoopbackServer, TunedFile, TuningJob
 
 from .conftest import Make, ask
 
@@ -212,15 +212,19 @@ async def test_a_file_that_the_provider_has_lost_is_uploaded_again(server: Loopb
 @pytest.mark.parametrize(
     ("fate", "failure", "words"),
     [
-        (Fate.failed("The job\nran out of luck."), FailureClass.SERVER_ERROR, "failed: The job ran out of luck."),
-        (Fate("failed"), FailureClass.SERVER_ERROR, "failed"),
-        (Fate.failed("no such row", "invalid_training_file"), FailureClass.INVALID_REQUEST, "failed: no such row"),
-        (Fate.cancelled(), FailureClass.SERVER_ERROR, "was cancelled"),
-        (Fate.gone(), FailureClass.SERVER_ERROR, "is not known to the provider"),
+        (JobOutcome.failed("The job\nran out of luck."), FailureClass.SERVER_ERROR, "failed: The job ran out of luck."),
+        (JobOutcome("failed"), FailureClass.SERVER_ERROR, "failed"),
+        (
+            JobOutcome.failed("no such row", "invalid_training_file"),
+            FailureClass.INVALID_REQUEST,
+            "failed: no such row",
+        ),
+        (JobOutcome.cancelled(), FailureClass.SERVER_ERROR, "was cancelled"),
+        (JobOutcome.gone(), FailureClass.SERVER_ERROR, "is not known to the provider"),
     ],
 )
 async def test_a_job_that_comes_to_nothing_says_why_and_the_next_start_makes_another(
-    server: LoopbackServer, tune: Tune, rows: Path, fate: Fate, failure: FailureClass, words: str
+    server: LoopbackServer, tune: Tune, rows: Path, fate: JobOutcome, failure: FailureClass, words: str
 ) -> None:
     server.tuning.fates.append(fate)
     with pytest.raises(CallFailed) as caught:
@@ -234,29 +238,29 @@ async def test_a_job_that_comes_to_nothing_says_why_and_the_next_start_makes_ano
 
 
 async def test_rows_that_only_the_provider_finds_fault_with(server: LoopbackServer, tune: Tune) -> None:
-    server.tuning.fates.append(Fate.failed("row 3 breaks the usage policy", "invalid_training_file"))
+    server.tuning.fates.append(JobOutcome.failed("row 3 breaks the usage policy", "invalid_training_file"))
     with pytest.raises(CallFailed, match=r"invalid_request: fine-tuning job .* failed: row 3"):
         await tune()
     assert server.tuning.jobs[0].statuses == ["validating_files", "failed"]
 
 
 async def test_a_job_that_takes_too_long_is_waited_for_again(server: LoopbackServer, tune: Tune) -> None:
-    server.tuning.fates.append(Fate.stuck())
+    server.tuning.fates.append(JobOutcome.stuck())
     with pytest.raises(CallFailed, match=r"is still running after 0\.2 s; start again") as caught:
         await tune(longest_s=0.2)
     assert caught.value.failure is FailureClass.TIMEOUT
-    server.tuning.jobs[0].fate = Fate()
+    server.tuning.jobs[0].fate = JobOutcome()
     await tune()
     assert counts(server) == (1, 1)
 
 
 async def test_a_status_that_nobody_knows_is_waited_out(server: LoopbackServer, tune: Tune) -> None:
     """OpenAI pauses jobs; neither its client's types nor LiteLLM's know that status."""
-    server.tuning.fates.append(Fate.stuck("paused"))
+    server.tuning.fates.append(JobOutcome.stuck("paused"))
 
     def heard(line: str) -> None:
         if "paused" in line:
-            server.tuning.jobs[0].fate = Fate()
+            server.tuning.jobs[0].fate = JobOutcome()
 
     await tune(heard)
     assert server.tuning.jobs[0].statuses[-2:] == ["paused", "succeeded"]
@@ -345,8 +349,8 @@ async def test_the_key_reaches_the_provider_and_nothing_else(
     settings = {} if variable == "OPENAI_API_KEY" else {"api_key_env": variable}
     server.tuning.faults["create"].append(Fault.unauthorized(PLANTED))
     server.tuning.faults["job"].append(Fault(500, f"<p>{PLANTED}</p>"))
-    server.tuning.fates.append(Fate.failed(f"no {PLANTED} here"))
-    server.tuning.fates.append(Fate.stuck(PLANTED))
+    server.tuning.fates.append(JobOutcome.failed(f"no {PLANTED} here"))
+    server.tuning.fates.append(JobOutcome.stuck(PLANTED))
     for _ in range(3):
         with pytest.raises((RunStopped, CallFailed)) as caught:
             await tune(shown.append, longest_s=0.3, **settings)
@@ -369,7 +373,7 @@ async def test_a_job_is_found_among_many(server: LoopbackServer, tune: Tune) -> 
     [ours] = server.tuning.jobs
     theirs = TunedFile("file-theirs", "x.jsonl", b"", 0)
     server.tuning.jobs += [
-        TuningJob(f"ftjob-{n}", {"model": "m"}, theirs, Fate(), 0, ["validating_files", "succeeded"])
+        TuningJob(f"ftjob-{n}", {"model": "m"}, theirs, JobOutcome(), 0, ["validating_files", "succeeded"])
         for n in range(250)
     ]
     assert await tune() == f"openai/{ours.model}"
@@ -437,9 +441,9 @@ async def test_killed_before_the_job_that_was_made_is_on_record(server: Loopback
 
 
 async def test_killed_while_polling(server: LoopbackServer, rows: Path, tune: Tune) -> None:
-    server.tuning.fates.append(Fate.stuck())
+    server.tuning.fates.append(JobOutcome.stuck())
     kill_when(server, rows, lambda: bool(server.tuning.jobs) and server.tuning.jobs[0].statuses[-1] == "running")
     assert record(rows)["job"] == server.tuning.jobs[0].id
-    server.tuning.jobs[0].fate = Fate()
+    server.tuning.jobs[0].fate = JobOutcome()
     assert await tune() == f"openai/{server.tuning.jobs[0].model}"
     assert counts(server) == (1, 1)

@@ -22,7 +22,7 @@ from oversight.core.chat import CallRecord
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.core.verdict import Annotation, Verdict
 from oversight.reports.process_report import accepted, process, read_checks
-from oversight.stats.estimate import Measured, f1_of, mean_share, share_of
+from oversight.stats.estimate import Estimate, f1_of, mean_share, share_of
 from oversight.stats.intervals import proportion, within
 from oversight.stats.solution_choice import best_of_curve, best_of_n, chosen, majority_of_n
 from oversight.stats.step_labels import first_errors, step_accuracy, step_f1
@@ -75,7 +75,7 @@ def choices(*episodes: Sequence[tuple[float | None, float | None]], gold: int = 
     )
 
 
-def values(*shares: Measured | None) -> list[float | None]:
+def values(*shares: Estimate | None) -> list[float | None]:
     return [share and pytest.approx(share.value) for share in shares]
 
 

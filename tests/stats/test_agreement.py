@@ -23,10 +23,10 @@ from oversight.stats.agreement import (
     ratings,
     raw_agreement,
 )
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 
-def beyond(found: Agreement | None) -> Measured:
+def beyond(found: Agreement | None) -> Estimate:
     assert found is not None
     assert found.beyond_chance is not None
     return found.beyond_chance

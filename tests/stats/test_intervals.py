@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from oversight.stats import intervals
 from oversight.stats.cluster_score import freedom
-from oversight.stats.estimate import difference_of, evenly, harmonic, mean_of, number, share_of
+from oversight.stats.estimate import difference_of, evenly, harmonic, mean_of, share_of, statistic
 from oversight.stats.intervals import (
     Interval,
     jackknife,
@@ -341,7 +341,7 @@ def test_one_cluster_has_no_interval() -> None:
 
 def test_a_number_that_is_not_defined_without_one_cluster_has_no_interval() -> None:
     counts = np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
-    found = number(counts, "abc", ratio, (0.0, 1.0))
+    found = statistic(counts, "abc", ratio, (0.0, 1.0))
     assert found is not None
     assert (found.low, found.interval) == (None, "none: rests on one cluster")
 

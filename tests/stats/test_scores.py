@@ -12,7 +12,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from oversight.stats import asd, bias, calibration, scores
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 RNG = np.random.default_rng(0)
 
@@ -351,7 +351,7 @@ def debates(wins: list[bool], lengths: list[int], truth: list[int] | None = None
     return frame
 
 
-def slope(frame: pd.DataFrame) -> Measured | None:
+def slope(frame: pd.DataFrame) -> Estimate | None:
     found = bias.verbosity_bias(frame)
     assert found is not None
     return found.slope

@@ -9,12 +9,12 @@ from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import multivariate_normal, norm
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.mixed import fit_mixed
 from oversight.stats.tiers import difficulty_tiers, protocol_effects
 
 
-def holds(each: Measured, truth: float) -> bool:
+def holds(each: Estimate, truth: float) -> bool:
     assert each.low is not None
     assert each.high is not None
     return each.low <= truth <= each.high

@@ -14,7 +14,7 @@ from conftest import Spawn
 from test_faults import DATABASE, HOLDS, JOURNAL, QUESTIONS, Staged, half_run, oversight, staged
 
 from oversight.errors import StoreError
-from oversight.store import StoreWriter, deliver, open_store
+from oversight.store import StoreWriter, flush_judgements, open_store
 
 __all__ = ["half_run", "oversight", "staged"]
 
@@ -149,4 +149,4 @@ def test_a_writer_that_is_suspended_while_it_answers_is_noticed_too(tmp_path: Pa
     spawn(stop, holder.pid)
     with pytest.raises(StoreError, match="suspended"):
         open_store(tmp_path).arrow("SELECT count(*) FROM range(100000000000) t(a) WHERE hash(a) = 1")
-    assert deliver(tmp_path) == 0
+    assert flush_judgements(tmp_path) == 0

@@ -11,9 +11,9 @@ import pytest
 from cli.running import here
 from experiment.files import experiment
 
-from oversight.calls.call_cache import Journal
+from oversight.calls.call_cache import CallCache
 from oversight.store import StoreWriter, open_store
-from oversight.store.judgement_inbox import Ledger
+from oversight.store.judgement_inbox import JudgementInbox
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,8 @@ def test_while_it_is_written_its_log_and_socket_are_too(tmp_path: Path) -> None:
     store.mkdir()  # by its user, who lets others in
     with StoreWriter.open(store) as writer:
         writer.event("r", "started")
-        Ledger(store).of_judge("calm-otter-1")
-        journal = Journal(store)
+        JudgementInbox(store).of_judge("calm-otter-1")
+        journal = CallCache(store)
         found = modes(store)
         written = {"oversight.duckdb", "oversight.duckdb.wal", "oversight.sock", "judgements.sqlite"}
         assert written | {"calls.sqlite", "calls.sqlite-wal"} <= found.keys()

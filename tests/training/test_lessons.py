@@ -25,7 +25,7 @@ from oversight.prompting.markup import find, unescape
 from oversight.protocols.amplification import Amplification
 from oversight.protocols.direct import Direct
 from oversight.store import Transcript
-from oversight.training.distillation import Lessons, ceiling_rows, held_out, lessons, overseer_rows
+from oversight.training.distillation import DistillationDataset, ceiling_rows, held_out, lessons, overseer_rows
 
 NOTE = Question(
     id="note",
@@ -149,10 +149,10 @@ def learnt(
     kept_out: Sequence[Question] = (),
     belief: str = "logprob",
     **options: Any,
-) -> tuple[list[ChatRow], Lessons]:
+) -> tuple[list[ChatRow], DistillationDataset]:
     """The rows for X, and what was left out."""
     settings = ModelSettings(model="x", belief=belief, belief_samples=3)
-    found = Lessons(binding(Amplification, options), binding(Direct, alone), settings, held_out(kept_out))
+    found = DistillationDataset(binding(Amplification, options), binding(Direct, alone), settings, held_out(kept_out))
     return lessons(found, [each.transcript for each in grown])[0], found
 
 
@@ -229,7 +229,7 @@ def test_nothing_is_said_twice() -> None:
     rows, _ = learnt(grow(), grow())
     assert len(rows) == len(set(rows)) == 3
     settings = ModelSettings(model="x")
-    again = Lessons(binding(Amplification, {}), binding(Direct, ALONE), settings, held_out([]))
+    again = DistillationDataset(binding(Amplification, {}), binding(Direct, ALONE), settings, held_out([]))
     _, overseer = lessons(again, [grow().transcript] * 2)
     assert len(overseer) == len(set(overseer)) == 2
 
@@ -372,7 +372,7 @@ def test_no_overseer_learns_to_answer_a_question_to_be_evaluated_on() -> None:
     """The overseer of a divided sub-question reads the answers to its parts and gives its own."""
     grown = grow({**DIVISION, FIRST: ["Is there ink?"]}, depth=2)
     settings = ModelSettings(model="x")
-    found = Lessons(binding(Amplification, {}), binding(Direct, ALONE), settings, held_out([other(FIRST)]))
+    found = DistillationDataset(binding(Amplification, {}), binding(Direct, ALONE), settings, held_out([other(FIRST)]))
     _, overseer = lessons(found, [grown.transcript])
     assert not [row for row in overseer if f"<question>\n{FIRST}\n" in prompt(row)[0].content]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from oversight.calls.call_cache_faults import is_not_writable, unusable
-from oversight.core.chat import ChatReply, Origin
+from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 from oversight.util.private_files import create_private
 
-__all__ = ["JOURNAL", "Call", "Journal", "Outcome", "Recorded"]
+__all__ = ["JOURNAL", "Call", "CallCache", "Outcome", "Recorded"]
 
 JOURNAL = "calls.sqlite"
 """The journal's file name in a store directory."""
@@ -103,7 +103,7 @@ class Recorded(NamedTuple):
     detail: str
 
 
-class Journal:
+class CallCache:
     """The calls kept in one store directory. Methods raise `StoreError` when the file cannot be used.
 
     One thread at a time may use an instance; any number of threads and processes may have one of their own.
@@ -160,13 +160,13 @@ class Journal:
         if anything:
             mine = []
         if call.outcomes < len(mine):
-            row, origin = mine[call.outcomes], Origin.MADE
+            row, origin = mine[call.outcomes], CacheStatus.MADE
         elif usable and not mine:
             # A replayed store's attempts are on record there, not where the replay is stored.
             earlier = usable[0][1] == call.episode_id and not anything
-            row, origin = usable[0], Origin.KEPT if earlier else Origin.SHARED
+            row, origin = usable[0], CacheStatus.KEPT if earlier else CacheStatus.SHARED
         elif anything and call.outcomes < len(rows):
-            row, origin = rows[call.outcomes], Origin.SHARED
+            row, origin = rows[call.outcomes], CacheStatus.SHARED
         else:
             return None
         try:

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from oversight.calls.budget import Budget
-from oversight.calls.call_cache import Call, Journal, Outcome, Recorded
+from oversight.calls.call_cache import Call, CallCache, Outcome, Recorded
 from oversight.calls.limiter import Limiter
 from oversight.core.chat import ChatReply
 from oversight.errors import FailureClass, RunStopped, StopReason, StoreError
@@ -113,8 +113,8 @@ class CallGate(Gate):
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
         self._replaying = settings.replay is not None
-        self._reader = Journal(settings.replay or settings.directory, writable=not self._replaying)
-        self._writer = self._reader if self._replaying else Journal(settings.directory)
+        self._reader = CallCache(settings.replay or settings.directory, writable=not self._replaying)
+        self._writer = self._reader if self._replaying else CallCache(settings.directory)
         spent = 0.0 if self._replaying else self._reader.spent_usd(settings.run_id)
         self._budget = Budget(settings.max_cost, spent)
         self._limiters: dict[tuple[str, str | None], Limiter] = {}

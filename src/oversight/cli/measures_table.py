@@ -9,7 +9,7 @@ from oversight.cli.output import Format, out, plain, print_frame
 from oversight.experiment.file import FACTORS
 from oversight.reports.report_measures import MeasuresRow
 from oversight.stats.crossed import generalises_to
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 __all__ = ["generality", "print_measures"]
 
@@ -68,13 +68,13 @@ def print_measures(rows: Sequence[MeasuresRow]) -> None:
                 turned = [[name, *(row[at + 1] for row in some)] for at, name in enumerate(names)]
                 print_frame(["/".join(groups[0].group), *(row[0] for row in some)], turned, Format.TABLE)
         found = [getattr(row, name) for row in groups for name in _NAMES]
-        methods = sorted({each.interval for each in found if isinstance(each, Measured)})
+        methods = sorted({each.interval for each in found if isinstance(each, Estimate)})
         out.print(plain(f"Intervals: {'; '.join(methods)}."))
         out.print(plain(generality()))
 
 
-def _shown(value: Measured | float | str | None) -> str:
-    if isinstance(value, Measured):
+def _shown(value: Estimate | float | str | None) -> str:
+    if isinstance(value, Estimate):
         return value.text()
     if isinstance(value, str):
         return value

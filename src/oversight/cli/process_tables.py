@@ -7,7 +7,7 @@ from itertools import groupby
 
 from oversight.cli.output import Format, out, plain, print_frame
 from oversight.reports.process_report import ProcessRow
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 
 __all__ = ["print_process"]
 
@@ -81,19 +81,19 @@ def _best_of(rows: Sequence[ProcessRow], of: str) -> None:
 def _print(title: str, columns: list[str], cells: Sequence[Sequence[object]], note: str) -> None:
     if not cells:
         return
-    methods = sorted({cell.interval for row in cells for cell in row if isinstance(cell, Measured)})
+    methods = sorted({cell.interval for row in cells for cell in row if isinstance(cell, Estimate)})
     out.print(plain(f"\n{title}"))
     print_frame(columns, [[_shown(cell) for cell in row] for row in cells], Format.TABLE)
     out.print(plain(f"{note} Intervals: {'; '.join(methods)}."))
 
 
 def _shown(cell: object) -> object:
-    return cell.text() if isinstance(cell, Measured) else cell
+    return cell.text() if isinstance(cell, Estimate) else cell
 
 
 def _who(row: ProcessRow) -> str:
     return f"{row.arm}, labels of {row.labeller}" if row.labeller else row.arm
 
 
-def _n(share: Measured | None) -> int:
+def _n(share: Estimate | None) -> int:
     return share.n if share else 0

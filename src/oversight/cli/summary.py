@@ -12,7 +12,7 @@ from oversight.cli.rejudge_command import print_people
 from oversight.cli.report_command import print_faults, print_report, print_truncations
 from oversight.cli.rounds_table import print_rounds
 from oversight.errors import RunStopped, StopReason
-from oversight.execution.scheduler import Driven
+from oversight.execution.scheduler import RunStats
 from oversight.reports.best_of_n_report import optimised
 from oversight.reports.failure_sides import faults, truncations
 from oversight.reports.process_report import process
@@ -64,7 +64,7 @@ def print_runs(
         print_rounds(per_round, accuracies(store, runs))
 
 
-def ended(driven: Driven[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> int:
+def ended(driven: RunStats[Any, Any], failed: Sequence[tuple[str, str, Any]]) -> int:
     """Say what went wrong, a few failures of many, and give the exit code."""
     for notice in driven.notices.values():
         err.print(plain(f"note: {notice}"), soft_wrap=True)

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from oversight.errors import CallFailed
 
-__all__ = ["CallRecord", "ChatMessage", "ChatReply", "ChatRequest", "Origin", "Truncation", "reply_of"]
+__all__ = ["CacheStatus", "CallRecord", "ChatMessage", "ChatReply", "ChatRequest", "Truncation", "reply_of"]
 
 Truncation: TypeAlias = Literal["fail", "keep", "again"]
 """What becomes of a reply that a token limit cut off."""
 
 
-class Origin(StrEnum):
+class CacheStatus(StrEnum):
     """For whom a call was made whose reply an attempt at an episode uses."""
 
     MADE = "made"
@@ -89,7 +89,7 @@ class ChatReply(NamedTuple):
     cached_tokens: int | None = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
-    origin: Origin = Origin.MADE
+    origin: CacheStatus = CacheStatus.MADE
     record: str = ""
     thought: str = ""
     truncated: bool = False
@@ -130,7 +130,7 @@ class CallRecord(BaseModel):
     failure: str | None = None
     detail: str | None = None
     notice: str | None = None
-    origin: Origin = Origin.MADE
+    origin: CacheStatus = CacheStatus.MADE
 
 
 def reply_of(failure: CallFailed) -> ChatReply | None:

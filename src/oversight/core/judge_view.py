@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from oversight.core.message import Kind, Message
 
-__all__ = ["Heard", "heard_by_judge"]
+__all__ = ["JudgeView", "judge_view"]
 
 _PRIVATE = frozenset({Kind.THOUGHT, Kind.BELIEF, Kind.FORM, Kind.VERDICT})
 
 
-class Heard(NamedTuple):
+class JudgeView(NamedTuple):
     """What was said before the verdict.
 
     Attributes:
@@ -27,7 +27,7 @@ class Heard(NamedTuple):
     messages: list[Message]
 
 
-def heard_by_judge(messages: Sequence[Message]) -> Heard:
+def judge_view(messages: Sequence[Message]) -> JudgeView:
     """What the seat that decided last had heard.
 
     Raises:
@@ -39,7 +39,7 @@ def heard_by_judge(messages: Sequence[Message]) -> Heard:
     seat = messages[place].author
     asked = max((idx for idx in range(place) if _asks(messages[idx], seat)), default=None)
     until = place if asked is None else asked
-    return Heard(seat, None if asked is None else messages[asked], _without_private(messages[:until], seat))
+    return JudgeView(seat, None if asked is None else messages[asked], _without_private(messages[:until], seat))
 
 
 def _without_private(messages: Sequence[Message], seat: str) -> list[Message]:

@@ -16,7 +16,7 @@ from oversight.core.question import Question
 from oversight.core.side import Assignment, Side
 from oversight.core.verdict import Annotation, Verdict
 
-__all__ = ["IMPORTED", "EpisodeOutcome", "EpisodeSpec", "Held", "Judgement", "Mode", "is_person"]
+__all__ = ["IMPORTED", "EpisodeOutcome", "EpisodeSpec", "Judgement", "Mode", "TimedBelief", "is_person"]
 
 Mode = Literal["stepped", "at the end", "steps"]
 """How a person judged: a belief after each turn, one at the end, or by labelling the steps of a solution."""
@@ -101,7 +101,7 @@ def is_person(name: str) -> bool:
     return _PERSON.fullmatch(name) is not None
 
 
-class Held(BaseModel):
+class TimedBelief(BaseModel):
     """What a person believed after one part of a transcript.
 
     Attributes:
@@ -154,7 +154,7 @@ class Judgement(BaseModel):
     calls: tuple[CallRecord, ...] = ()
     calls_known: bool = True
     mode: Mode | None = None
-    beliefs: tuple[Held, ...] = ()
+    beliefs: tuple[TimedBelief, ...] = ()
     labels: tuple[Annotation, ...] = ()
 
     @model_validator(mode="after")

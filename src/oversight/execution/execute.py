@@ -17,7 +17,7 @@ from oversight.errors import OversightError, UsageError
 from oversight.execution.engine import Engine, LocalEngine
 from oversight.execution.lost_calls import warn_of_lost_calls
 from oversight.execution.ray_engine import RayEngine
-from oversight.execution.scheduler import Driven, drive
+from oversight.execution.scheduler import RunStats, run_jobs
 from oversight.execution.worker import Bundle
 from oversight.experiment.arm import PlannedEpisode
 from oversight.experiment.plan import Plan
@@ -29,10 +29,10 @@ from oversight.util.interrupts import stopped_by_signals
 
 __all__ = [
     "DEFAULT_STORE",
-    "EpisodesDriven",
+    "EpisodeStats",
     "Pending",
+    "ProgressHook",
     "RunSettings",
-    "Watch",
     "Watching",
     "bundle_for",
     "find_pending",
@@ -83,7 +83,7 @@ class RunSettings:
             raise UsageError(f"max-cost: {self.max_cost:g} US dollars is no bound")
 
 
-EpisodesDriven: TypeAlias = Driven[EpisodeSpec, EpisodeOutcome]
+EpisodeStats: TypeAlias = RunStats[EpisodeSpec, EpisodeOutcome]
 
 
 class Watching(NamedTuple):
@@ -95,7 +95,7 @@ class Watching(NamedTuple):
     store: Store
 
 
-Watch = Callable[[Watching], Iterator[None]]
+ProgressHook = Callable[[Watching], Iterator[None]]
 """A generator function that shows progress: it starts, yields once while episodes run, and cleans up."""
 
 
@@ -126,11 +126,11 @@ def find_pending(writer: StoreWriter, plan: Plan, settings: RunSettings, bundle:
 
 
 def run_pending(
-    writer: StoreWriter, plan: Plan, pending: Pending, settings: RunSettings, watch: Watch | None = None
-) -> EpisodesDriven:
+    writer: StoreWriter, plan: Plan, pending: Pending, settings: RunSettings, watch: ProgressHook | None = None
+) -> EpisodeStats:
     """Run what is left of a plan that the open store has already."""
     if not pending.episodes:
-        return Driven()
+        return RunStats()
     warn_of_lost_calls(pending.bundle.gate)
     with _watching(watch, plan, settings.store, len(pending.episodes)):
         return _drive(pending.episodes, pending.bundle, plan, writer, settings)
@@ -199,11 +199,11 @@ def prepared(binding: Binding) -> object:
 
 def _drive(
     pending: list[PlannedEpisode], bundle: Bundle, plan: Plan, writer: StoreWriter, settings: RunSettings
-) -> EpisodesDriven:
-    async def driving(engine: Engine) -> EpisodesDriven:
+) -> EpisodeStats:
+    async def driving(engine: Engine) -> EpisodeStats:
         stop = asyncio.Event()
         with stopped_by_signals(stop):
-            return await drive(
+            return await run_jobs(
                 (planned.spec for planned in pending),
                 engine.run,
                 partial(writer.write, plan.run_id),
@@ -226,7 +226,7 @@ def _engine(bundle: Bundle, settings: RunSettings) -> Engine:
 
 
 @contextmanager
-def _watching(watch: Watch | None, plan: Plan, store: Path, pending: int) -> Iterator[None]:
+def _watching(watch: ProgressHook | None, plan: Plan, store: Path, pending: int) -> Iterator[None]:
     if watch is None:
         yield
         return

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from oversight.calls.call_cache import Call, Journal, Outcome, Recorded
+from oversight.calls.call_cache import Call, CallCache, Outcome, Recorded
 from oversight.calls.gate import CallGate, Gate, GateSettings
 from oversight.core.chat import ChatReply
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
@@ -112,7 +112,9 @@ class RayEngine(Engine):
         """Shut the private cluster down, or leave the one at ``address``."""
         self._cluster.close()
         if self._journal is not None:
-            Journal(self._journal).close()  # the gate was killed: fold its log into the file, so that one can be copied
+            CallCache(
+                self._journal
+            ).close()  # the gate was killed: fold its log into the file, so that one can be copied
 
 
 class _Actor:

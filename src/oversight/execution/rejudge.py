@@ -17,17 +17,17 @@ from oversight.core.bounded_run import run_bounded
 from oversight.core.elicitation import without_instruction
 from oversight.core.episode import Episode
 from oversight.core.episode_limits import EpisodeLimits, EpisodeUsage
-from oversight.core.judge_view import heard_by_judge
+from oversight.core.judge_view import judge_view
 from oversight.core.outcome import Judgement
 from oversight.core.seat import Seat
 from oversight.core.verdict import Verdict
 from oversight.errors import ProtocolError, UsageError
 from oversight.execution.execute import RunSettings, gate_settings, prepared
 from oversight.execution.judge_prompt import JudgePrompt, judge_values
-from oversight.execution.scheduler import Driven, drive
+from oversight.execution.scheduler import RunStats, run_jobs
 from oversight.execution.worker import Bundle, ModelPool, guarded
 from oversight.experiment.bind import bind
-from oversight.experiment.yaml_document import Source
+from oversight.experiment.yaml_document import YamlDocument
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding
 from oversight.models.client import Client, ModelCast
@@ -65,7 +65,7 @@ class _Job(NamedTuple):
     prompt: JudgePrompt | None
 
 
-JudgementsDriven: TypeAlias = Driven[_Job, Judgement]
+JudgementsDriven: TypeAlias = RunStats[_Job, Judgement]
 
 
 class Rejudged(NamedTuple):
@@ -106,7 +106,7 @@ def rejudge(
         StoreError: the store cannot be opened or written.
     """
     store = open_store(settings.store)
-    binding = bind(dict(judge), _seed(store, run_id), Source(Path("--judge"), {}))
+    binding = bind(dict(judge), _seed(store, run_id), YamlDocument(Path("--judge"), {}))
     rungs = {as_json(held := _settings(binding, prompt)): (held, prompt) for prompt in prompts or (None,)}
     rows = [
         {**row, "prompt": prompt}
@@ -121,7 +121,7 @@ def rejudge(
         for row in rows
         if row["fit"] and not row["judged"]
     ]
-    driven: JudgementsDriven = Driven()
+    driven: JudgementsDriven = RunStats()
     if jobs:
         if settings.replay is None:
             binding.check()
@@ -147,7 +147,7 @@ def _check(prompts: Sequence[JudgePrompt], store: Store, rows: Sequence[Mapping[
     """Render every prompt for one transcript of each arm, so that a slip in a template costs no call."""
     for row in {row["arm"]: row for row in rows}.values() if prompts else ():
         transcript = store.transcript(row["episode_id"], row["attempt"])
-        seat, asked, messages = heard_by_judge(transcript.messages)
+        seat, asked, messages = judge_view(transcript.messages)
         for prompt in prompts:
             prompt.check(transcript, seat, messages, asked)
 
@@ -159,7 +159,7 @@ async def _drive(jobs: list[_Job], judging: _Judging, writer: StoreWriter, setti
         writer.judge([judgement for _, judgement in batch])
 
     with stopped_by_signals(stop):
-        return await drive(jobs, judging.judge, record, concurrency=settings.concurrency, stop=stop)
+        return await run_jobs(jobs, judging.judge, record, concurrency=settings.concurrency, stop=stop)
 
 
 class _Judging:
@@ -205,7 +205,7 @@ async def _verdict(
     transcript: Transcript, model: ChatModel, usage: EpisodeUsage, prompt: JudgePrompt | None
 ) -> Verdict:
     """The verdict of ``model`` in the seat of the judge who decided."""
-    seat, asked, messages = heard_by_judge(transcript.messages)
+    seat, asked, messages = judge_view(transcript.messages)
     spec = transcript.spec
     words = None if asked is None else without_instruction(asked.text, spec.question.labels)
     if prompt is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from oversight.execution.execute import EpisodesDriven, RunSettings, Watch, bundle_for, find_pending, run_pending
-from oversight.execution.run_status import add_plan, begin, ended, recorded
+from oversight.execution.execute import EpisodeStats, ProgressHook, RunSettings, bundle_for, find_pending, run_pending
+from oversight.execution.run_status import add_plan, finish_run, logged_run, start_run
 from oversight.experiment.dry_run import refuse_failing
 from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.file import Experiment
@@ -30,7 +30,7 @@ class RunResult(NamedTuple):
     run_id: str
     planned: int
     already: int
-    driven: EpisodesDriven
+    driven: EpisodeStats
     waiting: str | None = None
 
 
@@ -39,7 +39,7 @@ def run_episodes(
     settings: RunSettings,
     *,
     limit: int | None = None,
-    watch: Watch | None = None,
+    watch: ProgressHook | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> RunResult:
     """Run the episodes of an experiment that has no rounds, or those that have not been judged yet.
@@ -61,13 +61,13 @@ def run_episodes(
     bundle = None if settings.store.exists() else bundle_for(plan, plan.episodes, settings)
     with StoreWriter.open(settings.store) as writer:
         pending = find_pending(writer, plan, settings, bundle)
-        begin(writer, experiment, plan.run_id, {arm.label: arm.protocol.version for arm in plan.arms})
+        start_run(writer, experiment, plan.run_id, {arm.label: arm.protocol.version for arm in plan.arms})
         add_plan(writer, plan)
         for line in endpoint_lines(plan.arms) if pending.episodes and settings.replay is None else ():
             say(line)
         for fault in plan.faults:
             say(f"warning: {fault.told}")
-        with recorded(writer, plan.run_id):
+        with logged_run(writer, plan.run_id):
             driven = run_pending(writer, plan, pending, settings, watch)
-        ended(writer, plan.run_id, driven)
+        finish_run(writer, plan.run_id, driven)
         return RunResult(plan.run_id, len(plan.episodes), pending.already, driven)

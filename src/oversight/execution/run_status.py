@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from oversight.execution.execute import EpisodesDriven
+from oversight.execution.execute import EpisodeStats
 from oversight.experiment.arm import Arm, PlannedEpisode, Seating
 from oversight.experiment.file import Experiment
 from oversight.experiment.plan import Plan
 from oversight.store import ArmRow, PlanRow, RunRow, StoreWriter
 from oversight.util.digest import digest
 
-__all__ = ["add_plan", "arm_row", "begin", "ended", "recorded"]
+__all__ = ["add_plan", "arm_row", "finish_run", "logged_run", "start_run"]
 
 
-def begin(writer: StoreWriter, experiment: Experiment, run_id: str, plugins: Mapping[str, str]) -> None:
+def start_run(writer: StoreWriter, experiment: Experiment, run_id: str, plugins: Mapping[str, str]) -> None:
     """Store the run, unless it is there; ``plugins`` says which version of its protocol each arm runs."""
     writer.begin(
         RunRow(
@@ -88,7 +88,7 @@ def arm_row(arm_no: int, arm: Arm) -> ArmRow:
 
 
 @contextmanager
-def recorded(writer: StoreWriter, run_id: str) -> Iterator[None]:
+def logged_run(writer: StoreWriter, run_id: str) -> Iterator[None]:
     """The run's log says when it started, and that it failed if the machinery did."""
     writer.event(run_id, "started")
     try:
@@ -98,7 +98,7 @@ def recorded(writer: StoreWriter, run_id: str) -> Iterator[None]:
         raise
 
 
-def ended(writer: StoreWriter, run_id: str, driven: EpisodesDriven, *, whole: bool = True) -> None:
+def finish_run(writer: StoreWriter, run_id: str, driven: EpisodeStats, *, whole: bool = True) -> None:
     """Write down how the run ended; ``whole`` is whether nothing is left but what failed."""
     stopped = driven.stopped.reason.value if driven.stopped else None
     detail = {"judged": driven.judged, "failed": len(driven.failed), "stopped": stopped}

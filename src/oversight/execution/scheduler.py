@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from oversight.core.chat import CallRecord, Origin
+from oversight.core.chat import CacheStatus, CallRecord
 from oversight.errors import RunStopped
 from oversight.execution.loop_watch import watched_loop
 
-__all__ = ["Driven", "drive"]
+__all__ = ["RunStats", "run_jobs"]
 
 _BATCH = 256
 _BATCH_S = 0.25
@@ -37,7 +37,7 @@ Done = TypeVar("Done", bound=Outcome)
 
 
 @dataclass
-class Driven(Generic[Job, Done]):
+class RunStats(Generic[Job, Done]):
     """What became of the episodes that were to be run, or judged again.
 
     Attributes:
@@ -59,7 +59,7 @@ class Driven(Generic[Job, Done]):
 
     def add(self, job: Job, outcome: Done) -> None:
         """Count one outcome."""
-        made = [call for call in outcome.calls if call.origin is Origin.MADE]
+        made = [call for call in outcome.calls if call.origin is CacheStatus.MADE]
         self.calls += len(made)
         self.spent_usd += sum(call.cost_usd or 0.0 for call in made)
         for call in made:
@@ -72,7 +72,7 @@ class Driven(Generic[Job, Done]):
         else:
             self.failed.append((job, outcome))
 
-    def include(self, other: Driven[Job, Done]) -> None:
+    def include(self, other: RunStats[Job, Done]) -> None:
         """Count what became of others as well."""
         self.judged += other.judged
         self.failed += other.failed
@@ -83,14 +83,14 @@ class Driven(Generic[Job, Done]):
         self.notices = {**other.notices, **self.notices}
 
 
-async def drive(
+async def run_jobs(
     jobs: Iterable[Job],
     perform: Callable[[Job], Awaitable[Done]],
     record: Callable[[list[tuple[Job, Done]]], object],
     *,
     concurrency: int,
     stop: asyncio.Event,
-) -> Driven[Job, Done]:
+) -> RunStats[Job, Done]:
     """Do ``jobs``, at most ``concurrency`` at a time, and record each outcome as it comes.
 
     ``record`` stores a batch durably; it is called from one thread at a time.
@@ -111,8 +111,8 @@ async def _drive(
     record: Callable[[list[tuple[Job, Done]]], object],
     concurrency: int,
     stop: asyncio.Event,
-) -> Driven[Job, Done]:
-    driven: Driven[Job, Done] = Driven()
+) -> RunStats[Job, Done]:
+    driven: RunStats[Job, Done] = RunStats()
     waiting: asyncio.Queue[tuple[Job, Done] | None] = asyncio.Queue()
     pending = iter(jobs)
 

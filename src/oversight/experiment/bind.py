@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from oversight.experiment.dry_run_process import DryRunProcess
-from oversight.experiment.yaml_document import KeyPath, Source
+from oversight.experiment.yaml_document import KeyPath, YamlDocument
 from oversight.models.base import ChatModel
 from oversight.models.binding import Binding, plugin_for
 
 __all__ = ["bind"]
 
 
-def bind(raw: object, seed: int, source: Source, where: KeyPath = (), trying: DryRunProcess | None = None) -> Binding:
+def bind(
+    raw: object, seed: int, source: YamlDocument, where: KeyPath = (), trying: DryRunProcess | None = None
+) -> Binding:
     """The model that one entry names, with its settings checked; a plugin is imported by ``trying`` first.
 
     Raises:

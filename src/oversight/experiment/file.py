@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from oversight.core.episode_limits import EpisodeLimits
 from oversight.experiment.overrides import ENTRY_KEYS, put, put_setting
 from oversight.experiment.plain_yaml import check_plain
-from oversight.experiment.yaml_document import Source, read_source
+from oversight.experiment.yaml_document import YamlDocument, read_source
 from oversight.plugins import nearest
 from oversight.util.secret_search import check_secrets
 
@@ -180,7 +180,7 @@ class Experiment(NamedTuple):
     """An experiment ready to be planned."""
 
     file: ExperimentFile
-    source: Source
+    source: YamlDocument
     data: dict[str, Any]
 
     def variants(self) -> Iterator[Variant]:
@@ -229,7 +229,7 @@ def load_experiment(
     return expanded(data, source)
 
 
-def expanded(data: dict[str, Any], source: Source) -> Experiment:
+def expanded(data: dict[str, Any], source: YamlDocument) -> Experiment:
     """An experiment from its data, whose parts stand in ``source``.
 
     Raises:
@@ -240,7 +240,7 @@ def expanded(data: dict[str, Any], source: Source) -> Experiment:
     return Experiment(file, source, data)
 
 
-def _check_grid(file: ExperimentFile, source: Source) -> None:
+def _check_grid(file: ExperimentFile, source: YamlDocument) -> None:
     swept = dict(_flatten(file.grid))
     for key, values in swept.items():
         if not isinstance(values, list) or not values:
@@ -250,7 +250,7 @@ def _check_grid(file: ExperimentFile, source: Source) -> None:
         raise source.problem(("grid",), f"this asks for {points:,} points of the grid; the most is {MOST_POINTS:,}")
 
 
-def _entry(raw: object, place: int, source: Source) -> ProtocolEntry:
+def _entry(raw: object, place: int, source: YamlDocument) -> ProtocolEntry:
     """Read ``debate`` or ``{debate: {options}, as: label, task: {…}, models: {…}}``."""
     where = ("protocols", place)
     if isinstance(raw, str):

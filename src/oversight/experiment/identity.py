@@ -8,7 +8,7 @@ from oversight.experiment.bind import bind
 from oversight.experiment.file import Experiment
 from oversight.util.digest import digest
 
-__all__ = ["design", "without_limits", "without_manner"]
+__all__ = ["design", "identity_data", "without_limits"]
 
 
 def design(experiment: Experiment, versions: list[str], questions: list[str]) -> str:
@@ -20,7 +20,7 @@ def design(experiment: Experiment, versions: list[str], questions: list[str]) ->
         questions: a digest of each task's questions.
     """
     asked = {key: value for key, value in experiment.data.items() if key not in ("repeats", "description", "limits")}
-    asked["models"] = without_manner(asked["models"], experiment)
+    asked["models"] = identity_data(asked["models"], experiment)
     asked["protocols"] = [without_limits(entry, experiment) for entry in asked["protocols"]]
     task = {key: value for key, value in experiment.file.task.items() if key != "limit"}
     return digest([{**asked, "task": task}, versions, questions], length=8)
@@ -33,10 +33,10 @@ def without_limits(entry: Any, experiment: Experiment) -> Any:
     bare = {key: value for key, value in entry.items() if key != "limits"}
     if "limits" in entry and len(bare) == 1 and not any(bare.values()):
         return next(iter(bare))  # as it is written without limits
-    return bare | {key: without_manner(value, experiment) for key, value in entry.items() if key == "models"}
+    return bare | {key: identity_data(value, experiment) for key, value in entry.items() if key == "models"}
 
 
-def without_manner(models: Any, experiment: Experiment) -> Any:
+def identity_data(models: Any, experiment: Experiment) -> Any:
     """A file's ``models`` without the settings that only say how each is reached."""
     if not isinstance(models, dict):
         return models

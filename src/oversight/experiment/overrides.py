@@ -8,7 +8,7 @@ from typing import Any
 
 from oversight.errors import UsageError, YamlError
 from oversight.experiment.plain_yaml import read_yaml
-from oversight.experiment.yaml_document import Source
+from oversight.experiment.yaml_document import YamlDocument
 from oversight.plugins import nearest
 from oversight.util.declared_name import declared_name
 
@@ -18,7 +18,7 @@ ENTRY_KEYS = ("as", "task", "models", "limits")
 """What may stand beside the protocol's name in an entry."""
 
 
-def put_setting(data: dict[str, Any], setting: str, source: Source) -> None:
+def put_setting(data: dict[str, Any], setting: str, source: YamlDocument) -> None:
     """Apply ``key=value`` as written on the command line; the value is YAML.
 
     Raises:
@@ -34,7 +34,7 @@ def put_setting(data: dict[str, Any], setting: str, source: Source) -> None:
     put(data, key.strip(), value, source)
 
 
-def put(data: dict[str, Any], dotted: str, value: object, source: Source) -> None:
+def put(data: dict[str, Any], dotted: str, value: object, source: YamlDocument) -> None:
     """Set one value; ``protocols.ENTRY.OPTION`` means every entry of that reference, label or class's name.
 
     Raises:
@@ -52,7 +52,7 @@ def entry_names(reference: str, label: object, folder: Path) -> list[str]:
     return [name for name in (reference, label, declared_name(reference, folder)) if isinstance(name, str) and name]
 
 
-def _put_in_entries(data: dict[str, Any], rest: str, value: object, source: Source) -> None:
+def _put_in_entries(data: dict[str, Any], rest: str, value: object, source: YamlDocument) -> None:
     """Set a value in each entry that the beginning of ``rest`` names; a reference may hold dots itself."""
     known: list[str] = []
     found = False
@@ -82,7 +82,7 @@ def _put_in_entries(data: dict[str, Any], rest: str, value: object, source: Sour
         raise source.problem(("protocols",), f"no entry is called '{asked}'{nearest(asked, known) or listed}")
 
 
-def _descend(place: dict[str, Any], keys: Sequence[str], value: object, source: Source, dotted: str) -> None:
+def _descend(place: dict[str, Any], keys: Sequence[str], value: object, source: YamlDocument, dotted: str) -> None:
     for key in keys[:-1]:
         inner = place.get(key)
         if isinstance(inner, str) and keys[0] == "models":

@@ -8,7 +8,7 @@ from oversight.core.plugin_shape import make_plugin
 from oversight.errors import UsageError
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.packed_questions import AskedQuestions, PlannedQuestion
-from oversight.experiment.yaml_document import KeyPath, Source
+from oversight.experiment.yaml_document import KeyPath, YamlDocument
 from oversight.plugins import find_plugin
 from oversight.tasks.task import Task
 from oversight.util.digest import digest, draw
@@ -38,7 +38,7 @@ class TaskReader:
     ``limit`` keeps that many questions of each.
     """
 
-    def __init__(self, source: Source, limit: int | None, trying: DryRunProcess) -> None:
+    def __init__(self, source: YamlDocument, limit: int | None, trying: DryRunProcess) -> None:
         self._source = source
         self._limit = limit
         self._trying = trying

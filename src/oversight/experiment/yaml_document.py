@@ -17,7 +17,7 @@ from oversight.plugins import nearest
 from oversight.util.checkout import experiments_folder
 from oversight.util.describe import describe_error, message_of
 
-__all__ = ["KeyPath", "Source", "read_source"]
+__all__ = ["KeyPath", "YamlDocument", "read_source"]
 
 _CLOSE = 0.8
 """How alike two words are of which one is surely the other misspelt."""
@@ -25,7 +25,7 @@ _CLOSE = 0.8
 M = TypeVar("M", bound=BaseModel)
 
 
-class Source:
+class YamlDocument:
     """Points at lines: every complaint about an experiment says where, what, and the nearest valid word.
 
     What was written on the command line has no lines; its option's name stands for the path.
@@ -38,9 +38,9 @@ class Source:
         self._lines = lines
         self._moved = moved or {}
 
-    def moved(self, places: Mapping[KeyPath, KeyPath]) -> Source:
+    def moved(self, places: Mapping[KeyPath, KeyPath]) -> YamlDocument:
         """The same file for data that was put together from its parts: place in the data -> place in the file."""
-        return Source(self.path, self._lines, places)
+        return YamlDocument(self.path, self._lines, places)
 
     @property
     def folder(self) -> Path:
@@ -114,7 +114,7 @@ def _keys(model: type[BaseModel], within: KeyPath) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def read_source(path: Path) -> tuple[dict[str, Any], Source]:
+def read_source(path: Path) -> tuple[dict[str, Any], YamlDocument]:
     """Read a YAML file, or one of the shipped experiments by its bare name.
 
     Raises:
@@ -130,7 +130,7 @@ def read_source(path: Path) -> tuple[dict[str, Any], Source]:
         raise UsageError(f"{path}:{error.line}: {error}") from None
     if not isinstance(data, dict):
         raise UsageError(f"{path}:1: an experiment file is a mapping with name, task, models and protocols")
-    return data, Source(path, lines)
+    return data, YamlDocument(path, lines)
 
 
 def _text(path: Path, shipped: Mapping[str, Path]) -> str:

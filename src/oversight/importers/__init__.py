@@ -1,5 +1,5 @@
 """Importing what others published: their transcripts become a run like any other."""
 
-from oversight.importers.importer import Imported, Importer, Reading, Source
+from oversight.importers.importer import Imported, Importer, ImportInfo, Reading
 
-__all__ = ["Imported", "Importer", "Reading", "Source"]
+__all__ = ["ImportInfo", "Imported", "Importer", "Reading"]

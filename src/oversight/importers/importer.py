@@ -20,7 +20,7 @@ from oversight.errors import FailureClass
 from oversight.plugins import Pluggable, PluginKind
 from oversight.prompting.markup import escape
 
-__all__ = ["UNKNOWN_TIME", "Imported", "Importer", "Reading", "Source", "brief", "material", "request"]
+__all__ = ["UNKNOWN_TIME", "ImportInfo", "Imported", "Importer", "Reading", "brief", "material", "request"]
 
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """When something happened that the source gives no time for."""
@@ -134,7 +134,7 @@ class Imported(_Strict):
         return self
 
 
-class Source(NamedTuple):
+class ImportInfo(NamedTuple):
     """What an importer says about a whole import.
 
     Attributes:
@@ -183,9 +183,9 @@ class Importer(Pluggable, ABC):
             UsageError: something in it cannot be read; the message names file, line and field.
         """
 
-    def source(self, path: Path, everything: bool) -> Source:
+    def source(self, path: Path, everything: bool) -> ImportInfo:
         """What the run is called, and how it is reported; ``everything`` if the source's filter is not applied."""
-        return Source(self.name)
+        return ImportInfo(self.name)
 
 
 def brief(question: Question, seat: str, sides: Sequence[Side]) -> Message:

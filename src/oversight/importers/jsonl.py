@@ -15,7 +15,7 @@ from oversight.core.question import Answer, Item, Question
 from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.experiment.file import FACTORS, check_columns
-from oversight.importers.importer import UNKNOWN_TIME, Imported, Importer, Reading, Source
+from oversight.importers.importer import UNKNOWN_TIME, Imported, Importer, ImportInfo, Reading
 from oversight.importers.jsonl_messages import Placing
 from oversight.importers.jsonl_records import CallEntry, JudgementRecord, Line, read_line
 from oversight.tasks.row_files import read_jsonl, row_problems
@@ -75,11 +75,11 @@ class JsonLines(Importer):
                     raise ValueError(f"gold: {where} asks the same question and has another answer as right")
             yield imported
 
-    def source(self, path: Path, everything: bool) -> Source:
+    def source(self, path: Path, everything: bool) -> ImportInfo:
         """The run is called as its file."""
         stated = self.options.filter or 'lines not marked "included": false'
         report = self.options.model_dump(mode="json", include={"over", "baseline", "ceiling"}, exclude_defaults=True)
-        return Source(self._name(path), stated, {"report": report} if report else {})
+        return ImportInfo(self._name(path), stated, {"report": report} if report else {})
 
     def _name(self, path: Path) -> str:
         return self.options.name or re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-_") or "imported"

@@ -12,7 +12,7 @@ from oversight.core.question import Item
 from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.errors import UsageError
-from oversight.importers.importer import Imported, Importer, Reading, Source
+from oversight.importers.importer import Imported, Importer, ImportInfo, Reading
 from oversight.importers.nyu2023_rooms import Entry, Judging, PlayedRoom
 from oversight.importers.nyu2023_speech import Told, told
 from oversight.tasks.nyu2023 import METADATA, ROOMS, Nyu2023, Setup, question_id
@@ -52,7 +52,7 @@ class Nyu2023Rooms(Importer):
                 with row_problems(row):
                     yield _room(row, entry, items)
 
-    def source(self, path: Path, everything: bool) -> Source:
+    def source(self, path: Path, everything: bool) -> ImportInfo:
         """The paper's shares stand beside ours only where both count the same rooms."""
         published: list[dict[str, Any]] = []
         if not everything:
@@ -61,7 +61,7 @@ class Nyu2023Rooms(Importer):
                 {"arm": arm, "honest": seat, "accuracy": share} for (arm, seat), share in _PUBLISHED_SIDES.items()
             ]
         experiment = {"report": {"by": ["arm"], "detail": ["honest"]}, "published": published}
-        return Source(self.name, "rooms that the paper counts (includedInPaper)", experiment)
+        return ImportInfo(self.name, "rooms that the paper counts (includedInPaper)", experiment)
 
 
 def _items(path: Path) -> Mapping[str, Item]:

@@ -1,20 +1,20 @@
 """People as judges of stored transcripts: what they are shown, in which order, and what is kept of what they say."""
 
 from oversight.judging.queue import About, Queue, arms
-from oversight.judging.session import Answered, Desk, Session, new_person
+from oversight.judging.session import Feedback, JudgingSession, SessionSettings, new_person
 from oversight.judging.step_labelling import Labelled, Solved
-from oversight.judging.transcript_view import Hearing, Said
+from oversight.judging.transcript_view import ShownMessage, TranscriptView
 
 __all__ = [
     "About",
-    "Answered",
-    "Desk",
-    "Hearing",
+    "Feedback",
+    "JudgingSession",
     "Labelled",
     "Queue",
-    "Said",
-    "Session",
+    "SessionSettings",
+    "ShownMessage",
     "Solved",
+    "TranscriptView",
     "arms",
     "new_person",
 ]

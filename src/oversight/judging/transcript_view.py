@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from oversight.core.elicitation import without_instruction
-from oversight.core.judge_view import heard_by_judge
+from oversight.core.judge_view import judge_view
 from oversight.core.message import PROTOCOL, Kind, Message, visible_to
 from oversight.core.question import Question
 from oversight.prompting.markup import unescape
 from oversight.prompting.quotes import Quote
 from oversight.store import Transcript
 
-__all__ = ["Hearing", "Said", "hearing"]
+__all__ = ["ShownMessage", "TranscriptView", "transcript_view"]
 
 
-class Said(BaseModel):
+class ShownMessage(BaseModel):
     """One message as the judge read it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Said(BaseModel):
     quotes: tuple[Quote, ...] = ()
 
 
-class Hearing(BaseModel):
+class TranscriptView(BaseModel):
     """What a person is shown of an episode. The right answer is not in here, nor what any judge believed.
 
     Attributes:
@@ -56,26 +56,26 @@ class Hearing(BaseModel):
     instructions: str
     material: str | None
     asked: str
-    parts: tuple[tuple[Said, ...], ...]
+    parts: tuple[tuple[ShownMessage, ...], ...]
 
-    def at_the_end(self) -> Hearing:
+    def at_the_end(self) -> TranscriptView:
         """The same in one part."""
         return self.model_copy(update={"parts": (tuple(said for part in self.parts for said in part),)})
 
 
-def hearing(transcript: Transcript) -> Hearing:
+def transcript_view(transcript: Transcript) -> TranscriptView:
     """What the seat that decided had heard, by the rule that made its prompts.
 
     Raises:
         ValueError: no seat decided.
     """
-    question, heard = transcript.question, heard_by_judge(transcript.messages)
+    question, heard = transcript.question, judge_view(transcript.messages)
     seen = visible_to(heard.seat, heard.messages)
     brief = next((message.text for message in seen if message.kind is Kind.BRIEF), "")
     worked = question.block(solutions=True) in brief
     material = [message.text for message in seen if message.kind is Kind.MATERIAL]
     said = [message for message in seen if message.kind not in (Kind.BRIEF, Kind.MATERIAL)]
-    return Hearing(
+    return TranscriptView(
         prompt=question.prompt,
         labels=question.labels,
         answers=tuple(answer.text for answer in question.answers),
@@ -94,9 +94,9 @@ def _instructions(brief: str, question: Question) -> str:
     return unescape(brief).strip()
 
 
-def _parts(messages: Sequence[Message], judge: str) -> tuple[tuple[Said, ...], ...]:
+def _parts(messages: Sequence[Message], judge: str) -> tuple[tuple[ShownMessage, ...], ...]:
     """The messages turn by turn. What the judge asked belongs to the turn that answers it."""
-    parts: list[list[Said]] = [[]]
+    parts: list[list[ShownMessage]] = [[]]
     turn: int | None = None
     for message in messages:
         own = message.author == judge
@@ -106,5 +106,7 @@ def _parts(messages: Sequence[Message], judge: str) -> tuple[tuple[Said, ...], .
             parts.append([])
         turn = turn if message.turn is None else message.turn
         text = unescape(message.text) if message.author == PROTOCOL else message.text
-        parts[-1].append(Said(author=message.author, own=own, turn=message.turn, text=text, quotes=message.quotes))
+        parts[-1].append(
+            ShownMessage(author=message.author, own=own, turn=message.turn, text=text, quotes=message.quotes)
+        )
     return tuple(tuple(part) for part in parts)

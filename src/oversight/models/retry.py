@@ -17,7 +17,7 @@ from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel
 from oversight.models.reply import ask
 
-__all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries", "persist"]
+__all__ = ["BASE_DELAY_S", "OnAttempt", "call_with_retries", "retry"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 async def call_with_retries(
     model: ChatModel, request: ChatRequest, on_attempt: OnAttempt, *, base_delay: float = BASE_DELAY_S
 ) -> ChatReply:
-    """Make one call, again where that may help, as `persist` says.
+    """Make one call, again where that may help, as `retry` says.
 
     Args:
         model: whose call it is.
@@ -80,10 +80,10 @@ async def call_with_retries(
         return reply
 
     truncated = _LONGER_RETRIES if request.truncation == "again" else 1
-    return await persist(attempt, base_delay=base_delay, truncated=truncated)
+    return await retry(attempt, base_delay=base_delay, truncated=truncated)
 
 
-async def persist(request: Callable[[], Awaitable[T]], *, base_delay: float = BASE_DELAY_S, truncated: int = 1) -> T:
+async def retry(request: Callable[[], Awaitable[T]], *, base_delay: float = BASE_DELAY_S, truncated: int = 1) -> T:
     """What a request to a provider comes to, made again where that may help.
 
     Transient failures are retried up to four times (being turned away, ten), after a jittered exponential

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from oversight.core.message import PREFERENCE
-from oversight.stats.estimate import Measured, mean_share, share_of
+from oversight.stats.estimate import Estimate, mean_share, share_of
 from oversight.stats.goodhart import GaoFit, best_of_kl, fit_gains
 from oversight.store import Store
 
@@ -36,9 +36,9 @@ class OptimisedRow(BaseModel):
     side: str
     n: int
     kl: float
-    proxy: Measured
-    judge: Measured
-    accuracy: Measured
+    proxy: Estimate
+    judge: Estimate
+    accuracy: Estimate
 
 
 class SweepPoint(NamedTuple):
@@ -46,9 +46,9 @@ class SweepPoint(NamedTuple):
 
     n: int
     kl: float
-    proxy: Measured | None
-    judge: Measured
-    accuracy: Measured
+    proxy: Estimate | None
+    judge: Estimate
+    accuracy: Estimate
 
 
 class Sweep(NamedTuple):

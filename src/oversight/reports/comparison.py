@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from oversight.stats.compare import Test, mcnemar, paired_difference
-from oversight.stats.estimate import Measured, mean_share
+from oversight.stats.estimate import Estimate, mean_share
 
 __all__ = ["CHANGES", "Change", "Compared", "Setting", "changed_settings", "compared", "flattened", "matched", "p_text"]
 
@@ -43,9 +43,9 @@ class Compared(NamedTuple):
         sign: McNemar's exact test, where both arms have one verdict for each question.
     """
 
-    one: Measured
-    other: Measured
-    difference: Measured
+    one: Estimate
+    other: Estimate
+    difference: Estimate
     test: Test
     sign: Test | None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.solution_choice import BestOf, best_of_curve, chosen
 from oversight.stats.step_labels import first_errors, step_accuracy, step_f1, with_truth
 from oversight.store import Store
@@ -84,17 +84,17 @@ class ProcessRow(BaseModel):
     unscored: int
     steps: int
     unparsable: int
-    step_accuracy: Measured | None
+    step_accuracy: Estimate | None
     step_unparsable: int
-    step_f1: Measured | None
-    step_negative_f1: Measured | None
-    on_erroneous: Measured | None
-    on_correct: Measured | None
-    first_error_f1: Measured | None
+    step_f1: Estimate | None
+    step_negative_f1: Estimate | None
+    on_erroneous: Estimate | None
+    on_correct: Estimate | None
+    first_error_f1: Estimate | None
     first_error_unparsable: int
     best_of: tuple[BestOf, ...]
-    final_error: Measured | None
-    trace_error: Measured | None
+    final_error: Estimate | None
+    trace_error: Estimate | None
     nothing_chosen: int
     accepted: int | None
     accepted_right: int | None

@@ -17,7 +17,7 @@ from oversight.reports.verdicts import verdicts
 from oversight.stats import agreement, asd, bias, calibration, recovery, scores
 from oversight.stats.cost import PricedArm, matched_cost
 from oversight.stats.decomposition import brier_parts
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.verdict_columns import counting, only_choices
 from oversight.store import Store
 
@@ -61,33 +61,33 @@ class MeasuresRow(BaseModel):
     ties: int
     abstained: int
     void: int
-    brier: Measured | None
-    log_score: Measured | None
-    log_odds: Measured | None
+    brier: Estimate | None
+    log_score: Estimate | None
+    log_odds: Estimate | None
     ece: float | None
     ece_equal_mass: float | None
-    judge_score: Measured | None
-    bits_per_round: Measured | None
-    asd: Measured | None
+    judge_score: Estimate | None
+    bits_per_round: Estimate | None
+    asd: Estimate | None
     asd_left_out: int
-    persuasion: Measured | None
-    wrong_side_wins: Measured | None
-    sycophancy: Measured | None
-    sycophancy_right: Measured | None
-    sycophancy_wrong: Measured | None
-    position: Measured | None
+    persuasion: Estimate | None
+    wrong_side_wins: Estimate | None
+    sycophancy: Estimate | None
+    sycophancy_right: Estimate | None
+    sycophancy_wrong: Estimate | None
+    position: Estimate | None
     position_p: float | None
-    longer_wins: Measured | None
-    verbosity_slope: Measured | None
-    adherence: Measured | None
+    longer_wins: Estimate | None
+    verbosity_slope: Estimate | None
+    adherence: Estimate | None
     adherence_silent: int
-    pgr: Measured | None
-    reliability: Measured | None
-    resolution: Measured | None
-    balanced_accuracy: Measured | None
-    repeats_agree: Measured | None
-    repeats_alpha: Measured | None
-    matched_cost: Measured | None
+    pgr: Estimate | None
+    reliability: Estimate | None
+    resolution: Estimate | None
+    balanced_accuracy: Estimate | None
+    repeats_agree: Estimate | None
+    repeats_alpha: Estimate | None
+    matched_cost: Estimate | None
     cost_unit: str | None
 
 
@@ -139,7 +139,7 @@ class _Priced:
             if self.unit and len(held := counting(part))
         }
 
-    def matched(self, key: tuple[str, ...]) -> tuple[Measured | None, str | None]:
+    def matched(self, key: tuple[str, ...]) -> tuple[Estimate | None, str | None]:
         name = "/".join(key)
         found = matched_cost(name, self._arms) if len(self._arms) > 1 and name in self._arms else None
         return (found.advantage, self.unit) if found else (None, None)
@@ -150,7 +150,7 @@ def _row(
     group: dict[str, str],
     part: pd.DataFrame,
     matched: Matched,
-    at_cost: tuple[Measured | None, str | None],
+    at_cost: tuple[Estimate | None, str | None],
 ) -> MeasuresRow:
     right, difference = scores.accuracy(part), asd.agent_score_difference(part)
     obliging, position = bias.sycophancy(part), bias.position_bias(part)

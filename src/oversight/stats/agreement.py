@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
-from oversight.stats.estimate import Measured, divided, evenly, ratio, statistic
+from oversight.stats.estimate import Estimate, evenly, ratio, safe_divide, unit_statistic
 from oversight.stats.intervals import Floats, Places, percentiles, places, resampled
 from oversight.stats.verdict_columns import counting
 
@@ -45,9 +45,9 @@ class Agreement(NamedTuple):
             transcript shares; see `class_agreement`. Empty for probabilities.
     """
 
-    beyond_chance: Measured | None
-    raw: Measured | None
-    by_class: Mapping[float, Measured]
+    beyond_chance: Estimate | None
+    raw: Estimate | None
+    by_class: Mapping[float, Estimate]
 
 
 def ratings(judgements: pd.DataFrame, value: Literal["chosen", "p_gold"] = "chosen") -> pd.DataFrame:
@@ -101,7 +101,7 @@ def krippendorff_alpha(
     return Agreement(_with_interval(values, names, lambda rows: _alpha(rows, level)), None, {}) if names else None
 
 
-def raw_agreement(rated: pd.DataFrame, clusters: Sequence[object]) -> Measured | None:
+def raw_agreement(rated: pd.DataFrame, clusters: Sequence[object]) -> Estimate | None:
     """Give the share of pairs of judgements of one transcript that are the same, out of all such pairs.
 
     ``n`` counts transcripts with two judgements or more; a transcript with more of them weighs as many pairs. None
@@ -110,7 +110,7 @@ def raw_agreement(rated: pd.DataFrame, clusters: Sequence[object]) -> Measured |
     return _raw(rated.to_numpy(np.float64), clusters)
 
 
-def class_agreement(rated: pd.DataFrame, clusters: Sequence[object]) -> dict[float, Measured]:
+def class_agreement(rated: pd.DataFrame, clusters: Sequence[object]) -> dict[float, Estimate]:
     """Give specific agreement for each answer: how often a second judgement gives it too, once one has.
 
     sum m (m - 1) / sum m (k - 1) over transcripts, with m of a transcript's k judgements giving the answer. For two
@@ -143,7 +143,7 @@ def between_runs(verdicts: pd.DataFrame) -> Agreement | None:
     return krippendorff_alpha(rated, rated.index.get_level_values("cluster").tolist())
 
 
-def balanced_accuracy(verdicts: pd.DataFrame) -> Measured | None:
+def balanced_accuracy(verdicts: pd.DataFrame) -> Estimate | None:
     """Give the mean over places of the right answer of the share of right verdicts there: the mean recall.
 
     A judge that always chooses the first answer has 1/2 with two answers, however often the first one is right. It
@@ -157,9 +157,9 @@ def balanced_accuracy(verdicts: pd.DataFrame) -> Measured | None:
     places_seen = at.shape[1]
 
     def mean_recall(sums: Floats) -> Floats:
-        return np.asarray(divided(sums[..., :places_seen], sums[..., places_seen:]).mean(axis=-1), dtype=np.float64)
+        return np.asarray(safe_divide(sums[..., :places_seen], sums[..., places_seen:]).mean(axis=-1), dtype=np.float64)
 
-    return statistic(np.column_stack([right, at]), held["cluster"].tolist(), mean_recall, evenly(at))
+    return unit_statistic(np.column_stack([right, at]), held["cluster"].tolist(), mean_recall, evenly(at))
 
 
 def _cohen(one: Floats, other: Floats) -> float:
@@ -192,17 +192,17 @@ def _beside_raw(rows: Floats, clusters: Sequence[object], of: Callable[[Floats],
     return Agreement(_with_interval(rows, clusters, of), raw, _by_class(rows, clusters))
 
 
-def _raw(rows: Floats, clusters: Sequence[object]) -> Measured | None:
+def _raw(rows: Floats, clusters: Sequence[object]) -> Estimate | None:
     counts = _pairs(rows, np.unique(rows[~np.isnan(rows)])).sum(axis=1)
     given = (~np.isnan(rows)).sum(axis=1).astype(np.float64)
     return _share_of_pairs(np.column_stack([counts, given * (given - 1)]), clusters)
 
 
-def _by_class(rows: Floats, clusters: Sequence[object]) -> dict[float, Measured]:
+def _by_class(rows: Floats, clusters: Sequence[object]) -> dict[float, Estimate]:
     answers = np.unique(rows[~np.isnan(rows)])
     given = (~np.isnan(rows)).sum(axis=1).astype(np.float64)
     shared = _pairs(rows, answers)
-    found: dict[float, Measured] = {}
+    found: dict[float, Estimate] = {}
     for place, answer in enumerate(answers):
         counts = np.column_stack([shared[:, place], (rows == answer).sum(axis=1) * (given - 1)])
         if (share := _share_of_pairs(counts, clusters)) is not None:
@@ -216,19 +216,19 @@ def _pairs(rows: Floats, answers: Floats) -> Floats:
     return np.asarray(given * (given - 1), dtype=np.float64)
 
 
-def _share_of_pairs(counts: Floats, clusters: Sequence[object]) -> Measured | None:
+def _share_of_pairs(counts: Floats, clusters: Sequence[object]) -> Estimate | None:
     """Agreeing pairs out of all pairs, on the transcripts that have any."""
     some = counts[:, 1] > 0
-    return statistic(counts[some], [each for each, kept in zip(clusters, some, strict=True) if kept], ratio)
+    return unit_statistic(counts[some], [each for each, kept in zip(clusters, some, strict=True) if kept], ratio)
 
 
-def _with_interval(rows: Floats, clusters: Sequence[object], of: Callable[[Floats], float]) -> Measured | None:
+def _with_interval(rows: Floats, clusters: Sequence[object], of: Callable[[Floats], float]) -> Estimate | None:
     """The number and its cluster bootstrap interval; none where a single cluster leaves nothing to draw."""
     if not len(rows) or np.isnan(value := of(rows)):
         return None
     count = int(places(clusters).max()) + 1
     drawn = np.array([of(rows[chosen]) for chosen in resampled(clusters, _RESAMPLES)]) if count > 1 else np.array([])
     if np.isnan(drawn).all() or np.nanmax(drawn) == np.nanmin(drawn):
-        return Measured(value=value, n=len(rows), low=None, high=None, interval="none: no spread")
+        return Estimate(value=value, n=len(rows), low=None, high=None, interval="none: no spread")
     found = percentiles(drawn, count)
-    return Measured(value=value, n=len(rows), low=found.low, high=found.high, interval=found.method)
+    return Estimate(value=value, n=len(rows), low=found.low, high=found.high, interval=found.method)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.estimate import Measured, mean_of
+from oversight.stats.estimate import Estimate, mean_of
 from oversight.stats.intervals import ANYWHERE, Floats, Limits
 from oversight.stats.scores import CLIP, log_odds, log_score
 from oversight.stats.verdict_columns import counting
@@ -43,7 +43,7 @@ class ScoreDifference(NamedTuple):
         left_out: questions that were argued from one side only.
     """
 
-    difference: Measured | None
+    difference: Estimate | None
     left_out: int
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.estimate import Measured, mean_share
+from oversight.stats.estimate import Estimate, mean_share
 from oversight.stats.intervals import Floats, Places
 from oversight.stats.verdict_columns import counting
 
@@ -34,7 +34,7 @@ class ReliabilityBin(NamedTuple):
     low: float
     high: float
     confidence: float
-    accuracy: Measured
+    accuracy: Estimate
 
 
 def expected_calibration_error(

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import chi2_contingency
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 
-from oversight.stats.estimate import Measured, difference_of, ratio
+from oversight.stats.estimate import Estimate, difference_of, ratio
 from oversight.stats.intervals import DIFFERENCE, Floats, Limits, score_test
 from oversight.stats.verdict_columns import accuracy_by_question, counting
 
@@ -33,7 +33,7 @@ class Test(NamedTuple):
     n: int
 
 
-def paired_difference(one: pd.DataFrame, other: pd.DataFrame) -> tuple[Measured, Test] | None:
+def paired_difference(one: pd.DataFrame, other: pd.DataFrame) -> tuple[Estimate, Test] | None:
     """Accuracy of ``one`` minus that of ``other`` on the questions both judged; None without any.
 
     Episodes of one question are averaged first; ``n`` counts questions. Interval and test are those of

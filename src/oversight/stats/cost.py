@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from oversight.stats.estimate import Measured, divided, number
+from oversight.stats.estimate import Estimate, safe_divide, statistic
 from oversight.stats.intervals import DIFFERENCE, Floats
 
 __all__ = ["MatchedCost", "PricedArm", "matched_cost"]
@@ -48,7 +48,7 @@ class MatchedCost(NamedTuple):
     accuracy: float
     mixture: Mapping[str, float]
     attained: float
-    advantage: Measured
+    advantage: Estimate
 
 
 def matched_cost(name: str, arms: Mapping[str, PricedArm]) -> MatchedCost | None:
@@ -85,12 +85,12 @@ def matched_cost(name: str, arms: Mapping[str, PricedArm]) -> MatchedCost | None
 
     def advantage(sums: Floats) -> Floats:
         each = sums.reshape(*sums.shape[:-1], -1, 3)
-        cost, right = divided(each[..., 1], each[..., 2]), divided(each[..., 0], each[..., 2])
+        cost, right = safe_divide(each[..., 1], each[..., 2]), safe_divide(each[..., 0], each[..., 2])
         to_high = _share(cost[..., 0], cost[..., low], cost[..., high])
         attained = (1 - to_high) * right[..., low] + to_high * right[..., high]
         return np.asarray(right[..., 0] - attained, dtype=np.float64)
 
-    found = number(counts, clusters, advantage, DIFFERENCE)
+    found = statistic(counts, clusters, advantage, DIFFERENCE)
     assert found is not None, "every arm has rows"
     found = found.model_copy(update={"n": len(held[name].correct)})
     return MatchedCost(float(costs[0]), float(accuracies[0]), mixture, float(accuracies[0]) - found.value, found)
@@ -133,5 +133,5 @@ def _mixture(costs: Floats, accuracies: Floats, cost: float) -> tuple[int, int] 
 
 def _share(cost: Floats, low: Floats, high: Floats) -> Floats:
     """The share of the dearer arm at which a mixture costs this much; 0 where the two cost the same."""
-    between = divided(np.asarray(cost - low), np.asarray(high - low))
+    between = safe_divide(np.asarray(cost - low), np.asarray(high - low))
     return np.where(np.isnan(between), 0.0, between)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.estimate import Measured, divided, number, statistic
+from oversight.stats.estimate import Estimate, safe_divide, statistic, unit_statistic
 from oversight.stats.intervals import Floats
 from oversight.stats.verdict_columns import counting
 
@@ -30,10 +30,10 @@ class BrierParts(NamedTuple):
             (Stephenson, Coelho and Jolliffe 2008); 0 where all probabilities of a bin are equal.
     """
 
-    brier: Measured
-    reliability: Measured
-    resolution: Measured
-    uncertainty: Measured
+    brier: Estimate
+    reliability: Estimate
+    resolution: Estimate
+    uncertainty: Estimate
     within_bins: float
 
 
@@ -78,10 +78,10 @@ def brier_decomposition(
         return lambda sums: weight * of(_sums(sums, bins))
 
     brier, reliability, resolution = (
-        statistic(counts, clusters, part(of)) for of in (_brier, _reliability, _resolution)
+        unit_statistic(counts, clusters, part(of)) for of in (_brier, _reliability, _resolution)
     )
     # Where as many answers are right in every cluster, its uncertainty is known and has no interval.
-    uncertainty = number(counts, clusters, part(_uncertainty))
+    uncertainty = statistic(counts, clusters, part(_uncertainty))
     assert brier is not None, "there are rows"
     assert reliability is not None, "there are rows"
     assert resolution is not None, "there are rows"
@@ -131,20 +131,20 @@ def _sums(sums: Floats, bins: int) -> _Sums:
 
 
 def _brier(sums: _Sums) -> Floats:
-    return divided(sums.squared, sums.n.sum(axis=-1))
+    return safe_divide(sums.squared, sums.n.sum(axis=-1))
 
 
 def _reliability(sums: _Sums) -> Floats:
-    each = np.nan_to_num(divided((sums.p - sums.y) ** 2, sums.n))
-    return divided(each.sum(axis=-1), sums.n.sum(axis=-1))
+    each = np.nan_to_num(safe_divide((sums.p - sums.y) ** 2, sums.n))
+    return safe_divide(each.sum(axis=-1), sums.n.sum(axis=-1))
 
 
 def _resolution(sums: _Sums) -> Floats:
-    whole = divided(sums.y.sum(axis=-1), sums.n.sum(axis=-1))[..., None]
-    each = np.nan_to_num(divided((sums.y - whole * sums.n) ** 2, sums.n))
-    return divided(each.sum(axis=-1), sums.n.sum(axis=-1))
+    whole = safe_divide(sums.y.sum(axis=-1), sums.n.sum(axis=-1))[..., None]
+    each = np.nan_to_num(safe_divide((sums.y - whole * sums.n) ** 2, sums.n))
+    return safe_divide(each.sum(axis=-1), sums.n.sum(axis=-1))
 
 
 def _uncertainty(sums: _Sums) -> Floats:
-    whole = divided(sums.y.sum(axis=-1), sums.n.sum(axis=-1))
+    whole = safe_divide(sums.y.sum(axis=-1), sums.n.sum(axis=-1))
     return np.asarray(whole * (1 - whole), dtype=np.float64)

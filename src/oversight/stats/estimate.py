@@ -23,23 +23,23 @@ from oversight.stats.intervals import (
 )
 
 __all__ = [
-    "Measured",
+    "Estimate",
     "difference_of",
-    "divided",
     "evenly",
     "f1_of",
     "harmonic",
     "mean_of",
     "mean_share",
-    "number",
     "ratio",
     "ratio_of",
+    "safe_divide",
     "share_of",
     "statistic",
+    "unit_statistic",
 ]
 
 
-class Measured(BaseModel):
+class Estimate(BaseModel):
     """A number and what it rests on.
 
     Attributes:
@@ -64,7 +64,7 @@ class Measured(BaseModel):
         return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 
-def share_of(outcomes: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Measured | None:
+def share_of(outcomes: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequence[object]) -> Estimate | None:
     """Return the share of outcomes that are true; None without any."""
     if not len(outcomes):
         return None
@@ -72,7 +72,7 @@ def share_of(outcomes: Sequence[bool] | npt.NDArray[np.bool_], clusters: Sequenc
     return _measured(float(values.mean()), len(values), proportion(values, clusters), clusters)
 
 
-def difference_of(differences: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
+def difference_of(differences: Sequence[float] | Floats, clusters: Sequence[object]) -> Estimate | None:
     """Return the mean of per-question differences, each within -1..1; None without any."""
     if not len(differences):
         return None
@@ -80,7 +80,7 @@ def difference_of(differences: Sequence[float] | Floats, clusters: Sequence[obje
     return _measured(float(values.mean()), len(values), mean_difference(values, clusters), clusters)
 
 
-def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Measured | None:
+def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> Estimate | None:
     """Return the mean of shares, each of which is itself an expectation; None without any.
 
     Where each of them is 0 or 1 it is a share of outcomes, and gets the interval of one.
@@ -88,16 +88,16 @@ def mean_share(values: Sequence[float] | Floats, clusters: Sequence[object]) -> 
     found = np.asarray(values, dtype=np.float64)
     if np.isin(found, (0.0, 1.0)).all():
         return share_of(found.astype(bool), clusters)
-    return statistic(np.column_stack([found, np.ones(len(found))]), clusters, ratio)
+    return unit_statistic(np.column_stack([found, np.ones(len(found))]), clusters, ratio)
 
 
-def mean_of(values: Sequence[float] | Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Measured | None:
+def mean_of(values: Sequence[float] | Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Estimate | None:
     """Return the mean of any numbers, each within ``limits``; None without any."""
     found = np.asarray(values, dtype=np.float64)
     return ratio_of(found, np.ones(len(found)), clusters, limits)
 
 
-def ratio_of(above: Floats, below: Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Measured | None:
+def ratio_of(above: Floats, below: Floats, clusters: Sequence[object], limits: Limits = ANYWHERE) -> Estimate | None:
     """Return the sum of ``above`` for one of ``below``, which is not negative; None where that sums to 0.
 
     Args:
@@ -112,9 +112,9 @@ def ratio_of(above: Floats, below: Floats, clusters: Sequence[object], limits: L
     return _measured(float(above.sum() / below.sum()), len(above), found, clusters, limits)
 
 
-def statistic(
+def unit_statistic(
     counts: Floats, clusters: Sequence[object], of: Callable[[Floats], Floats], sizes: Floats | None = None
-) -> Measured | None:
+) -> Estimate | None:
     """Return a number from 0 to 1 that ``of`` works out from the sums of ``counts``; None where it is not defined.
 
     Args:
@@ -123,7 +123,7 @@ def statistic(
         of: from sums, the last axis running over the columns, to the number; NaN where it is not defined.
         sizes: how much each row weighs, as for `oversight.stats.intervals.within`; see `evenly`.
     """
-    return number(counts, clusters, of, UNIT, sizes)
+    return statistic(counts, clusters, of, UNIT, sizes)
 
 
 def evenly(groups: Floats) -> Floats:
@@ -132,17 +132,17 @@ def evenly(groups: Floats) -> Floats:
     Args:
         groups: one column for each group, 1 in the rows that are in it.
     """
-    found: Floats = divided(groups, groups.sum(axis=0)).sum(axis=1)
+    found: Floats = safe_divide(groups, groups.sum(axis=0)).sum(axis=1)
     return found
 
 
-def number(
+def statistic(
     counts: Floats,
     clusters: Sequence[object],
     of: Callable[[Floats], Floats],
     limits: Limits = ANYWHERE,
     sizes: Floats | None = None,
-) -> Measured | None:
+) -> Estimate | None:
     """Return the same for a number that lies within ``limits``."""
     if not len(counts) or np.isnan(value := float(of(counts.sum(axis=0)))):
         return None
@@ -152,17 +152,17 @@ def number(
 def f1_of(counts: Floats) -> Floats:
     """F1 from true positives, false positives and false negatives: 2 tp / (2 tp + fp + fn)."""
     twice = 2 * counts[..., 0]
-    return divided(twice, twice + counts[..., 1] + counts[..., 2])
+    return safe_divide(twice, twice + counts[..., 1] + counts[..., 2])
 
 
 def harmonic(counts: Floats) -> Floats:
     """The harmonic mean of two shares, from the hits and the size of each; 0 where both are 0."""
-    one, other = (divided(counts[..., i], counts[..., i + 1]) for i in (0, 2))
-    found = divided(2 * one * other, one + other)
+    one, other = (safe_divide(counts[..., i], counts[..., i + 1]) for i in (0, 2))
+    found = safe_divide(2 * one * other, one + other)
     return np.where(one + other == 0, 0.0, found)
 
 
-def divided(above: Floats, below: Floats) -> Floats:
+def safe_divide(above: Floats, below: Floats) -> Floats:
     """A quotient; NaN where the divisor is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(below == 0, np.nan, above / below)
@@ -170,11 +170,11 @@ def divided(above: Floats, below: Floats) -> Floats:
 
 def _measured(
     value: float, n: int, found: Interval | None, clusters: Sequence[object], limits: Limits = UNIT
-) -> Measured:
+) -> Estimate:
     if found is not None:
-        return Measured(value=value, n=n, low=found.low, high=found.high, interval=found.method)
+        return Estimate(value=value, n=n, low=found.low, high=found.high, interval=found.method)
     if not places(clusters).any():
         why = "one cluster"
     else:
         why = "rests on one cluster" if np.isfinite(limits).all() else "no spread"
-    return Measured(value=value, n=n, low=None, high=None, interval=f"none: {why}")
+    return Estimate(value=value, n=n, low=None, high=None, interval=f"none: {why}")

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import MonteCarloMethod, fisher_exact
 
 from oversight.stats.compare import Test
-from oversight.stats.estimate import Measured, share_of
+from oversight.stats.estimate import Estimate, share_of
 
 __all__ = ["WithFailures", "accuracy_with_failures", "failure_test", "failures_by_group"]
 
@@ -30,10 +30,10 @@ class WithFailures(NamedTuple):
         failed: the share of failures.
     """
 
-    answered: Measured | None
-    worst: Measured
-    best: Measured
-    failed: Measured
+    answered: Estimate | None
+    worst: Estimate
+    best: Estimate
+    failed: Estimate
 
     @property
     def low(self) -> float | None:
@@ -135,6 +135,6 @@ def _columns(correct: Sequence[object], failed: Sequence[bool]) -> tuple[np.ndar
     return known, held.where(known, False).to_numpy(bool), lost
 
 
-def _known(found: Measured | None) -> Measured:
+def _known(found: Estimate | None) -> Estimate:
     assert found is not None, "there are rows"
     return found

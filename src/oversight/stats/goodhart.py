@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.estimate import Measured, mean_of, mean_share
+from oversight.stats.estimate import Estimate, mean_of, mean_share
 from oversight.stats.intervals import Floats
 from oversight.stats.solution_choice import best_of_n
 
@@ -34,8 +34,8 @@ class GoodhartPoint(NamedTuple):
 
     n: int
     kl: float
-    proxy: Measured
-    true: Measured
+    proxy: Estimate
+    true: Estimate
 
 
 class GaoFit(NamedTuple):
@@ -47,8 +47,8 @@ class GaoFit(NamedTuple):
         peak: the d at which R is greatest, alpha / (2 beta); None unless both are positive.
     """
 
-    alpha: Measured
-    beta: Measured
+    alpha: Estimate
+    beta: Estimate
     peak: float | None
 
 
@@ -128,7 +128,7 @@ def _expected(groups: Sequence[pd.DataFrame], sizes: Sequence[int]) -> npt.NDArr
     return np.array(rows, dtype=np.float64)
 
 
-def _truth(values: Floats, clusters: Sequence[str]) -> Measured:
+def _truth(values: Floats, clusters: Sequence[str]) -> Estimate:
     inside = bool(((values >= 0) & (values <= 1)).all())
     # Sums of shares such as three thirds are one only nearly.
     found = mean_share(values.round(12), clusters) if inside else mean_of(values, clusters)

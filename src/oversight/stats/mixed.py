@@ -22,7 +22,7 @@ from scipy.special import expit, log_expit, logsumexp
 from scipy.stats import multivariate_t
 from threadpoolctl import threadpool_limits
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.intervals import Floats, Places
 
 __all__ = ["Family", "Posterior", "fit_mixed"]
@@ -63,10 +63,10 @@ class Posterior(NamedTuple):
     effective: float
     n: int
 
-    def measured(self, draws: Floats) -> Measured:
+    def measured(self, draws: Floats) -> Estimate:
         """Return the mean of a quantity's draws with its 95 % credible interval."""
         low, high = np.quantile(draws, [0.025, 0.975])
-        return Measured(
+        return Estimate(
             value=float(draws.mean()), n=self.n, low=float(low), high=float(high), interval="credible, Laplace"
         )
 

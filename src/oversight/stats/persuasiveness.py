@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.estimate import Measured, divided, number, share_of
+from oversight.stats.estimate import Estimate, safe_divide, share_of, statistic
 from oversight.stats.intervals import Floats
 from oversight.stats.ratings import debates, rate
 from oversight.stats.verdict_columns import counting
@@ -34,7 +34,7 @@ class RatedAccuracy(NamedTuple):
 
     models: tuple[str, str]
     rating: float
-    accuracy: Measured
+    accuracy: Estimate
 
 
 class AccuracyByRating(NamedTuple):
@@ -47,7 +47,7 @@ class AccuracyByRating(NamedTuple):
     """
 
     points: tuple[RatedAccuracy, ...]
-    slope: Measured | None
+    slope: Estimate | None
 
 
 def accuracy_by_rating(
@@ -81,7 +81,7 @@ def accuracy_by_rating(
     x = played["rating"].to_numpy(np.float64) / _POINTS
     x = x - (x.mean() if len(x) else 0)  # keeps the sums of squares precise
     y = played["correct"].to_numpy(np.float64)
-    slope = number(np.column_stack([np.ones(len(x)), x, y, x * x, x * y]), played["cluster"].tolist(), _slope)
+    slope = statistic(np.column_stack([np.ones(len(x)), x, y, x * x, x * y]), played["cluster"].tolist(), _slope)
     return AccuracyByRating(tuple(sorted(points, key=lambda point: point.rating)), slope)
 
 
@@ -103,4 +103,4 @@ def _slope(sums: Floats) -> Floats:
     """Return the slope of least squares from n, sum x, sum y, sum x^2 and sum xy; NaN where x has no spread."""
     n, x, y, xx, xy = np.moveaxis(np.asarray(sums), -1, 0)
     spread = n * xx - x * x
-    return divided(n * xy - x * y, np.where(spread > 1e-9 * np.maximum(n * xx, 1e-300), spread, 0.0))
+    return safe_divide(n * xy - x * y, np.where(spread > 1e-9 * np.maximum(n * xx, 1e-300), spread, 0.0))

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit, log_expit
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.intervals import Floats, Places, percentiles, places
 
 __all__ = ["MEAN", "SCALE", "Ratings", "debates", "rate", "win_probability"]
@@ -41,7 +41,7 @@ class Ratings(NamedTuple):
         method: how it was found, with the prior.
     """
 
-    ratings: dict[str, Measured]
+    ratings: dict[str, Estimate]
     deviance: float
     method: str
 
@@ -127,7 +127,7 @@ def rate(
     found = {}
     for at, (name, value) in enumerate(zip(names.tolist(), _elo(theta)[0].tolist(), strict=True)):
         low, high, method = _interval(draws[:, at], unrated, clusters, bootstrap)
-        found[str(name)] = Measured(value=value, n=int(played[at]), low=low, high=high, interval=method)
+        found[str(name)] = Estimate(value=value, n=int(played[at]), low=low, high=high, interval=method)
     kind = f"maximum likelihood, {prior:g} draws of each with an average player" if prior else "maximum likelihood"
     return Ratings(found, 2 * float(_loss(table, wins, theta, 0.0)[0]), kind)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.estimate import Measured, divided
+from oversight.stats.estimate import Estimate, safe_divide
 from oversight.stats.intervals import Floats, mean_difference, percentiles, places
 from oversight.stats.verdict_columns import accuracy_by_question
 
@@ -28,7 +28,7 @@ class Recovery(NamedTuple):
         n: how many questions that is.
     """
 
-    pgr: Measured | None
+    pgr: Estimate | None
     arm: float
     weak: float
     strong: float
@@ -59,12 +59,12 @@ def gap_recovered(arm: pd.DataFrame, weak: pd.DataFrame, strong: pd.DataFrame) -
     if len(sums) == 1:
         return Recovery(_open(value, len(both), "one cluster"), own, low, high, len(both))
     interval = percentiles(_drawn(sums), len(sums))
-    measured = Measured(value=value, n=len(both), low=interval.low, high=interval.high, interval=interval.method)
+    measured = Estimate(value=value, n=len(both), low=interval.low, high=interval.high, interval=interval.method)
     return Recovery(measured, own, low, high, len(both))
 
 
-def _open(value: float, n: int, why: str) -> Measured:
-    return Measured(value=value, n=n, low=None, high=None, interval=f"none: {why}")
+def _open(value: float, n: int, why: str) -> Estimate:
+    return Estimate(value=value, n=n, low=None, high=None, interval=f"none: {why}")
 
 
 def _drawn(sums: Floats) -> Floats:
@@ -72,5 +72,5 @@ def _drawn(sums: Floats) -> Floats:
     for start in range(0, _RESAMPLES, batch := max(1, _AT_ONCE // n)):
         often = rng.multinomial(n, np.full(n, 1 / n), min(batch, _RESAMPLES - start))
         drawn = often @ sums
-        found.append(divided(drawn[:, 0] - drawn[:, 1], drawn[:, 2] - drawn[:, 1]))
+        found.append(safe_divide(drawn[:, 0] - drawn[:, 1], drawn[:, 2] - drawn[:, 1]))
     return np.concatenate(found)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from oversight.stats.estimate import Measured, mean_of, mean_share, ratio_of, share_of
+from oversight.stats.estimate import Estimate, mean_of, mean_share, ratio_of, share_of
 from oversight.stats.intervals import Floats, Limits
 from oversight.stats.verdict_columns import counting
 
@@ -48,7 +48,7 @@ class Accuracy(NamedTuple):
         abstained: verdicts without a belief, and ``void``: contests without an honest side. Neither is in ``right.n``.
     """
 
-    right: Measured | None
+    right: Estimate | None
     ties: int
     abstained: int
     void: int
@@ -85,19 +85,19 @@ def log_odds(p: npt.ArrayLike) -> Floats:
     return np.log2(held) - np.log2(1 - held)
 
 
-def mean_brier(verdicts: pd.DataFrame) -> Measured | None:
+def mean_brier(verdicts: pd.DataFrame) -> Estimate | None:
     """The mean Brier score of the counting verdicts."""
     held = counting(verdicts)
     return mean_share(held["brier"].to_numpy(np.float64), held["cluster"].tolist())
 
 
-def mean_log_score(verdicts: pd.DataFrame) -> Measured | None:
+def mean_log_score(verdicts: pd.DataFrame) -> Estimate | None:
     """The mean log2 of the right answer's probability, over the counting verdicts."""
     held = counting(verdicts)
     return mean_of(log_score(held["p_gold"]), held["cluster"].tolist(), LOG_SCORES)
 
 
-def mean_log_odds(verdicts: pd.DataFrame) -> Measured | None:
+def mean_log_odds(verdicts: pd.DataFrame) -> Estimate | None:
     """The mean log-odds of the right answer, in bits, over the counting verdicts."""
     held = counting(verdicts)
     most = float(log_odds(1.0))
@@ -115,7 +115,7 @@ def judge_score(p: npt.ArrayLike, rounds: npt.ArrayLike, cost: float = 0.05) -> 
     return np.asarray(log_score(p) - cost * np.asarray(rounds, dtype=np.float64))
 
 
-def judge_scores(verdicts: pd.DataFrame, cost: float = 0.05) -> Measured | None:
+def judge_scores(verdicts: pd.DataFrame, cost: float = 0.05) -> Estimate | None:
     """The mean `judge_score` of the counting verdicts, whether or not the judge had a say in the number of rounds."""
     held = counting(verdicts)
     rounds = held["rounds"].to_numpy(np.float64)
@@ -124,7 +124,7 @@ def judge_scores(verdicts: pd.DataFrame, cost: float = 0.05) -> Measured | None:
     return mean_of(judge_score(held["p_gold"], rounds, cost), held["cluster"].tolist(), limits)
 
 
-def bits_per_round(verdicts: pd.DataFrame) -> Measured | None:
+def bits_per_round(verdicts: pd.DataFrame) -> Estimate | None:
     """How much nearer to the truth a round of speeches brings the judge: sum log2(p / p before) / sum rounds.
 
     A ratio of sums, as in Michael et al. (2023), so that long transcripts weigh more. It rests on the counting

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from oversight.stats.estimate import Measured, mean_share, ratio, statistic
+from oversight.stats.estimate import Estimate, mean_share, ratio, unit_statistic
 from oversight.stats.intervals import Floats
 
 __all__ = ["BestOf", "Chosen", "best_of_curve", "best_of_n", "chosen", "majority_of_n"]
@@ -37,8 +37,8 @@ class BestOf(NamedTuple):
     """
 
     n: int
-    by_score: Measured | None
-    by_majority: Measured | None
+    by_score: Estimate | None
+    by_majority: Estimate | None
 
 
 class Chosen(NamedTuple):
@@ -52,8 +52,8 @@ class Chosen(NamedTuple):
         nothing: episodes in which no solution has both a score and an answer; they count as errors.
     """
 
-    final_error: Measured | None
-    trace_error: Measured | None
+    final_error: Estimate | None
+    trace_error: Estimate | None
     nothing: int
 
 
@@ -191,11 +191,11 @@ def _majority(gold: int, others: tuple[int, ...], candidates: int, n: int) -> fl
     return expected / float(chances[candidates][n])
 
 
-def _ratio(frame: pd.DataFrame, above: str, below: str) -> Measured | None:
+def _ratio(frame: pd.DataFrame, above: str, below: str) -> Estimate | None:
     """The ratio of two columns' sums; where each question has weight 1, the mean of one."""
     size = frame[below].to_numpy(np.float64).round(12)
     part = frame[above].to_numpy(np.float64).round(12)
     clusters = frame["cluster"].tolist()
     if (size == 1).all():
         return mean_share(part, clusters)
-    return statistic(np.column_stack([part, size]), clusters, ratio)
+    return unit_statistic(np.column_stack([part, size]), clusters, ratio)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.estimate import Measured, evenly, f1_of, harmonic, share_of, statistic
+from oversight.stats.estimate import Estimate, evenly, f1_of, harmonic, share_of, unit_statistic
 
 __all__ = ["FirstErrors", "first_errors", "step_accuracy", "step_f1", "with_truth"]
 
@@ -41,9 +41,9 @@ class FirstErrors(NamedTuple):
         unparsable: how many of them have no readable prediction; they count as wrong in every share.
     """
 
-    on_erroneous: Measured | None
-    on_correct: Measured | None
-    f1: Measured | None
+    on_erroneous: Estimate | None
+    on_correct: Estimate | None
+    f1: Estimate | None
     unparsable: int
 
 
@@ -57,7 +57,7 @@ def with_truth(steps: pd.DataFrame) -> pd.DataFrame:
     return judged.assign(true=judged["mistake"].isna() | (judged["step"] < judged["mistake"]))
 
 
-def step_accuracy(steps: pd.DataFrame) -> Measured | None:
+def step_accuracy(steps: pd.DataFrame) -> Estimate | None:
     """The share of steps with known truth that were labelled so; ``n`` counts steps.
 
     A neutral label says that the step is not wrong. A step whose label could not be read counts as wrongly
@@ -70,7 +70,7 @@ def step_accuracy(steps: pd.DataFrame) -> Measured | None:
     return share_of(hit.to_numpy(bool), judged["cluster"].tolist())
 
 
-def step_f1(steps: pd.DataFrame, *, wrong: bool = False) -> Measured | None:
+def step_f1(steps: pd.DataFrame, *, wrong: bool = False) -> Estimate | None:
     """F1 of "the step is right" over steps with known truth, or with ``wrong`` of "the step is wrong".
 
     With tp steps of which it was rightly said, fp of which it was said and is not so, and fn of which it is so
@@ -82,7 +82,7 @@ def step_f1(steps: pd.DataFrame, *, wrong: bool = False) -> Measured | None:
     said = judged["label"].isin(_accepting(wrong=wrong)).to_numpy(bool)
     true = judged["true"].to_numpy(bool) != wrong
     counts = np.column_stack([said & true, said & ~true, ~said & true]).astype(np.float64)
-    return statistic(counts, judged["cluster"].tolist(), f1_of)
+    return unit_statistic(counts, judged["cluster"].tolist(), f1_of)
 
 
 def first_errors(solutions: pd.DataFrame, steps: pd.DataFrame) -> FirstErrors:
@@ -105,7 +105,7 @@ def first_errors(solutions: pd.DataFrame, steps: pd.DataFrame) -> FirstErrors:
     return FirstErrors(
         on_erroneous=share_of(hit[erroneous], clusters[erroneous].tolist()),
         on_correct=share_of(hit[~erroneous], clusters[~erroneous].tolist()),
-        f1=statistic(counts, clusters.tolist(), harmonic, evenly(counts[:, [1, 3]])),
+        f1=unit_statistic(counts, clusters.tolist(), harmonic, evenly(counts[:, [1, 3]])),
         unparsable=int(unread.sum()),
     )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from oversight.stats.estimate import Measured
+from oversight.stats.estimate import Estimate
 from oversight.stats.intervals import Floats
 from oversight.stats.mixed import Family, Posterior, fit_mixed
 
@@ -33,7 +33,7 @@ class TieredTranscript(NamedTuple):
 
     transcript: str
     question: str
-    difficulty: Measured
+    difficulty: Estimate
     chances: tuple[float, ...]
     tier: int
 
@@ -49,9 +49,9 @@ class DifficultyTiers(NamedTuple):
     """
 
     transcripts: tuple[TieredTranscript, ...]
-    means: tuple[Measured, ...]
-    steps: tuple[Measured, ...]
-    deviations: dict[str, Measured]
+    means: tuple[Estimate, ...]
+    steps: tuple[Estimate, ...]
+    deviations: dict[str, Estimate]
 
 
 class ProtocolEffect(NamedTuple):
@@ -66,9 +66,9 @@ class ProtocolEffect(NamedTuple):
     """
 
     protocol: str
-    overall: Measured
-    tiers: dict[str, Measured]
-    deviation: Measured
+    overall: Estimate
+    tiers: dict[str, Estimate]
+    deviation: Estimate
     positive: float
 
 

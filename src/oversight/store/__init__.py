@@ -1,8 +1,8 @@
 """The store: one DuckDB file per directory, written by one process and read by any number."""
 
 from oversight.store.access import Parameter
-from oversight.store.judgement_flush import deliver
-from oversight.store.judgement_inbox import Entry, Ledger, LedgerError, Sitting
+from oversight.store.judgement_flush import flush_judgements
+from oversight.store.judgement_inbox import Entry, InboxError, JudgementInbox, JudgingAssignment
 from oversight.store.reader import Store, open_store
 from oversight.store.record_rows import ArmRow, PlanRow, RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
@@ -13,17 +13,17 @@ __all__ = [
     "VERSION",
     "ArmRow",
     "Entry",
-    "Ledger",
-    "LedgerError",
+    "InboxError",
+    "JudgementInbox",
+    "JudgingAssignment",
     "Parameter",
     "PlanRow",
     "RunEvent",
     "RunRow",
-    "Sitting",
     "Store",
     "StoreWriter",
     "Transcript",
     "as_json",
-    "deliver",
+    "flush_judgements",
     "open_store",
 ]

@@ -1,4 +1,4 @@
-"""Bringing people's judgements from the ledger into the database, whoever holds it just now."""
+"""Bringing people's judgements from the inbox into the database, whoever holds it just now."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from oversight.core.outcome import Judgement
 from oversight.errors import StoreError
 from oversight.store.access import Locked, Suspended, retrying
 from oversight.store.damage import DATABASE
-from oversight.store.judgement_inbox import Ledger
+from oversight.store.judgement_inbox import JudgementInbox
 from oversight.store.query_client import ask_writer
 from oversight.store.query_server import DONE
 from oversight.store.writer import StoreWriter
 
-__all__ = ["deliver"]
+__all__ = ["flush_judgements"]
 
 _PATIENCE_S = 3.0
 """How long a person waits for a store that is between two owners; whoever opens it next takes in what is left."""
@@ -27,28 +27,28 @@ _BATCH = 100
 _one_at_a_time = threading.Lock()
 
 
-def deliver(directory: Path) -> int:
+def flush_judgements(directory: Path) -> int:
     """Bring what is pending into the database; return how many judgements still wait for it.
 
     A run that writes the store takes them over its socket; where there is none, this process opens the file for
-    a moment. Judgements are safe in the ledger whatever happens here, and are stored once however often they
+    a moment. Judgements are safe in the inbox whatever happens here, and are stored once however often they
     are brought.
 
     Raises:
         StoreError: the database cannot take them, now or later: it says what to do.
     """
     directory = directory.absolute()
-    ledger = Ledger(directory)
+    inbox = JudgementInbox(directory)
     with _one_at_a_time:
         for last in retrying(_PATIENCE_S):
-            pending = ledger.pending()
+            pending = inbox.pending()
             if not pending or not (directory / DATABASE).is_file():
                 return len(pending)
             try:
                 for start in range(0, len(pending), _BATCH):
                     batch = pending[start : start + _BATCH]
                     _hand_over(directory, batch)
-                    ledger.delivered(batch)
+                    inbox.delivered(batch)
                 return 0
             except Suspended:
                 return len(pending)
@@ -56,7 +56,7 @@ def deliver(directory: Path) -> int:
                 pass
             try:
                 StoreWriter.open(directory, answering=False).close()  # which takes in what is pending
-                return len(ledger.pending())
+                return len(inbox.pending())
             except Locked:
                 if last:
                     return len(pending)

@@ -21,10 +21,10 @@ from oversight.core.outcome import Judgement
 from oversight.errors import StoreError
 from oversight.util.private_files import create_private
 
-__all__ = ["LEDGER", "Entry", "Ledger", "LedgerError", "Sitting"]
+__all__ = ["LEDGER", "Entry", "InboxError", "JudgementInbox", "JudgingAssignment"]
 
 LEDGER = "judgements.sqlite"
-"""The ledger's file name in a store directory."""
+"""The inbox's file name in a store directory."""
 
 _BUSY_S = 10.0
 """How long another process may hold the file."""
@@ -63,17 +63,17 @@ SELECT record, sitting_id IN (SELECT judgement_id FROM judgements) FROM sittings
 """
 
 
-class LedgerError(StoreError):
+class InboxError(StoreError):
     """What people say cannot be kept."""
 
 
-class Sitting(BaseModel):
+class JudgingAssignment(BaseModel):
     """One person before one transcript, or one solution in it; its id is the judgement's that comes of it.
 
     Attributes:
         about: a transcript to give a verdict on, or steps to label.
         solution: which of the episode's solutions, where steps are labelled.
-        settings: what the session was set to when it was opened; it stays so to the end of the sitting.
+        settings: what the session was set to when it was opened; it stays so to the end of the assignment.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -101,26 +101,26 @@ class Entry(BaseModel):
     resumed: int
 
 
-class Ledger:
-    """The ledger of one store directory. Any thread and process may use one; every method is one transaction.
+class JudgementInbox:
+    """The inbox of one store directory. Any thread and process may use one; every method is one transaction.
 
-    What a method wrote is on disk when it returns. Methods raise `LedgerError` when the file cannot be used.
+    What a method wrote is on disk when it returns. Methods raise `InboxError` when the file cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory.absolute() / LEDGER
 
-    def open(self, sitting: Sitting) -> None:
-        """Begin a sitting, unless it was begun before: it keeps its first settings."""
-        row = (sitting.sitting_id, sitting.judge, sitting.run_id, sitting.model_dump_json(), _now())
+    def open(self, assignment: JudgingAssignment) -> None:
+        """Begin a assignment, unless it was begun before: it keeps its first settings."""
+        row = (assignment.sitting_id, assignment.judge, assignment.run_id, assignment.model_dump_json(), _now())
         with self._transaction() as con:
             con.execute("INSERT OR IGNORE INTO sittings VALUES (?, ?, ?, ?, ?)", row)
 
-    def of_judge(self, judge: str) -> list[tuple[Sitting, bool]]:
+    def of_judge(self, judge: str) -> list[tuple[JudgingAssignment, bool]]:
         """A person's sittings in their order, and whether each is finished."""
         with self._transaction() as con:
             rows = con.execute(_OF_JUDGE, [judge]).fetchall()
-        return [(Sitting.model_validate_json(record), bool(done)) for record, done in rows]
+        return [(JudgingAssignment.model_validate_json(record), bool(done)) for record, done in rows]
 
     def show(self, sitting_id: str, part: int) -> None:
         """Note that a part is before the person's eyes, from now on or again."""
@@ -134,7 +134,7 @@ class Ledger:
             return con.execute("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)", row).rowcount > 0
 
     def entries(self, sitting_id: str) -> list[Entry]:
-        """What was said in a sitting, part by part."""
+        """What was said in a assignment, part by part."""
         with self._transaction() as con:
             said = con.execute(
                 "SELECT part, data, entered_at FROM entries WHERE sitting_id = ? ORDER BY part", [sitting_id]
@@ -181,7 +181,7 @@ class Ledger:
                 yield con
                 con.execute("COMMIT")  # whatever is raised before, closing rolls back
         except sqlite3.Error as error:
-            raise LedgerError(
+            raise InboxError(
                 f"judgements cannot be kept in {self.path}: {error}: make its folder and file writable, "
                 "or copy the store to where you may write"
             ) from error
@@ -189,7 +189,7 @@ class Ledger:
     def _prepare(self, con: sqlite3.Connection) -> None:
         ((found,),) = con.execute("PRAGMA user_version")
         if found > _VERSION:
-            raise LedgerError(f"{self.path} was written by a newer release: upgrade oversight")
+            raise InboxError(f"{self.path} was written by a newer release: upgrade oversight")
         con.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives the machine, not only the process
         if found < _VERSION:
             con.execute("PRAGMA journal_mode = WAL")

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import duckdb
 import pyarrow as pa
 
-from oversight.core.chat import Origin
+from oversight.core.chat import CacheStatus
 from oversight.core.message import Kind, Message
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Item
@@ -183,7 +183,7 @@ def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dic
 
 def judgement_row(judgement: Judgement) -> Row:
     """The row of ``judgements`` that a judgement makes; a person's has no price."""
-    belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is Origin.MADE]
+    belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is CacheStatus.MADE]
     known = [cost for cost in costs if cost is not None]
     priced = judgement.calls_known and len(known) == len(costs)
     return {

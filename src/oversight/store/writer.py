@@ -23,7 +23,7 @@ from oversight.core.question import Item
 from oversight.errors import StoreError
 from oversight.store.access import Locked, connect, retrying, translated
 from oversight.store.damage import DATABASE
-from oversight.store.judgement_inbox import Ledger
+from oversight.store.judgement_inbox import JudgementInbox
 from oversight.store.query_server import QueryServer, answers
 from oversight.store.record_rows import (
     ArmRow,
@@ -111,12 +111,12 @@ class StoreWriter:
                 writer = cls(directory, con, answering)
                 writer._opened = opened.pop_all()
         try:
-            writer.take_in()
+            writer.ingest()
         except StoreError as error:
             if not answering:
                 writer.close()
                 raise
-            # A ledger that cannot be read must not stop a run.
+            # A inbox that cannot be read must not stop a run.
             warnings.warn(f"people's judgements wait for a later run: {error}", stacklevel=2)
         return writer
 
@@ -220,16 +220,16 @@ class StoreWriter:
         query = "SELECT episode_id, count(*) FROM episodes SEMI JOIN incoming USING (episode_id) GROUP BY episode_id"
         return {episode_id: int(count) for episode_id, count in self._about(episode_ids, query)}
 
-    def take_in(self) -> None:
+    def ingest(self) -> None:
         """Store the judgements of people that wait for a writer.
 
         Raises:
             StoreError: their file cannot be read, or the database cannot take them; they stay where they are.
         """
-        ledger = Ledger(self.directory)
-        if pending := ledger.pending():
+        inbox = JudgementInbox(self.directory)
+        if pending := inbox.pending():
             self.judge(pending)
-            ledger.delivered(pending)
+            inbox.delivered(pending)
 
     def _about(self, episode_ids: Collection[str], query: str) -> list[tuple[str, ...]]:
         ids = pa.table({"episode_id": pa.array(episode_ids, pa.string())})

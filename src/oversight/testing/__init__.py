@@ -11,17 +11,17 @@ from oversight.testing.conformance import (
     check_protocol,
 )
 from oversight.testing.faults import Chaos, Fault, Reply
-from oversight.testing.fine_tuning_jobs import Fate
+from oversight.testing.fine_tuning_jobs import JobOutcome
 from oversight.testing.scripted import Scripted, ScriptedModel
 
 __all__ = [
     "SAMPLE_QUESTION",
     "Chaos",
     "ConformanceError",
-    "Fate",
     "Fault",
     "ForgeryFound",
     "HistoryChanged",
+    "JobOutcome",
     "LeakFound",
     "LoopbackServer",
     "NotRepeatable",

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from oversight.testing.answering import Responder, chat_completion, default_responder
 from oversight.testing.faults import Chaos, Fault, Reply
-from oversight.testing.fine_tuning_endpoint import TuningDesk
+from oversight.testing.fine_tuning_endpoint import FineTuningEndpoint
 from oversight.testing.holding import Holding, has_gone
 from oversight.testing.shapes import REFUSALS, SHAPES, draw_shape
 from oversight.util.digest import digest
@@ -123,7 +123,7 @@ class LoopbackServer:
         self.faults: deque[Fault | None] = deque()
         self.received: list[Received] = []
         self.served: list[Served] = []
-        self.tuning = TuningDesk()
+        self.tuning = FineTuningEndpoint()
         self._keep = keep
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()

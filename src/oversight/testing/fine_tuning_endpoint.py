@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from oversight.models.chat_rows import problems_in
 from oversight.testing.faults import Fault, Reply
-from oversight.testing.fine_tuning_jobs import ENDS, Fate, TunedFile, TuningJob
+from oversight.testing.fine_tuning_jobs import ENDS, JobOutcome, TunedFile, TuningJob
 from oversight.util.digest import digest
 
-__all__ = ["TuningDesk"]
+__all__ = ["FineTuningEndpoint"]
 
 _ROUTE = re.compile(r"/v1/(files|fine_tuning/jobs)(?:/([^/]+))?(?:/(cancel|events))?/?")
 _PART_NAME = re.compile(rb'name="([^"]*)"(?:;\s*filename="([^"]*)")?')
@@ -28,7 +28,7 @@ _UNTAUGHT = "Well"
 """How likely a tuned model's first token is what it was taught; the rest belongs to no answer."""
 
 
-class TuningDesk:
+class FineTuningEndpoint:
     """Takes files, makes jobs of them, and knows what the tuned models have learnt.
 
     A job moves on by one status whenever it is asked after. A tuned model answers what it was trained on as it
@@ -49,7 +49,7 @@ class TuningDesk:
     def __init__(self) -> None:
         self.files: list[TunedFile] = []
         self.jobs: list[TuningJob] = []
-        self.fates: deque[Fate] = deque()
+        self.fates: deque[JobOutcome] = deque()
         self.faults: defaultdict[str, deque[Fault | None]] = defaultdict(deque)
         self.asked: Counter[str] = Counter()
         self.key: str | None = None
@@ -147,9 +147,11 @@ class TuningDesk:
             raise _Refused(404, f"The model `{base}` does not exist or you do not have access to it.", "model")
         if len(suffix or "") > _LONGEST_SUFFIX:
             raise _Refused(400, f"'suffix' is longer than {_LONGEST_SUFFIX} characters", "suffix")
-        fate = self.fates.popleft() if self.fates else Fate()
+        fate = self.fates.popleft() if self.fates else JobOutcome()
         if wrong := problems_in(file.content):
-            fate = Fate.failed(f"The job failed due to an invalid training file: {wrong[0]}", "invalid_training_file")
+            fate = JobOutcome.failed(
+                f"The job failed due to an invalid training file: {wrong[0]}", "invalid_training_file"
+            )
         name = f"ftjob-{digest([len(self.jobs), file.id], 8)}"
         self.jobs.append(TuningJob(name, asked, file, fate, int(time.time())))
         return self.jobs[-1].to_json()
@@ -193,7 +195,7 @@ class _Refused(Exception):
 
 
 def _kind(method: str, place: str, name: str | None, action: str | None) -> str:
-    """What `TuningDesk.faults` calls a request."""
+    """What `FineTuningEndpoint.faults` calls a request."""
     if method == "POST":
         return action or ("upload" if place == "files" else "create")
     return action or (("file" if name else "files") if place == "files" else ("job" if name else "jobs"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["ENDS", "Fate", "TunedFile", "TuningJob"]
+__all__ = ["ENDS", "JobOutcome", "TunedFile", "TuningJob"]
 
 ENDS = frozenset({"succeeded", "failed", "cancelled"})
 """The statuses that a job does not leave."""
@@ -15,7 +15,7 @@ ENDS = frozenset({"succeeded", "failed", "cancelled"})
 _COURSE = ("validating_files", "queued", "running")
 
 
-class Fate(NamedTuple):
+class JobOutcome(NamedTuple):
     """What becomes of a fine-tuning job, once it has been waiting and running; each class method is one way.
 
     Attributes:
@@ -28,22 +28,24 @@ class Fate(NamedTuple):
     message: str | None = None
 
     @classmethod
-    def failed(cls, message: str = "The job failed due to an internal error.", code: str = "server_error") -> Fate:
+    def failed(
+        cls, message: str = "The job failed due to an internal error.", code: str = "server_error"
+    ) -> JobOutcome:
         """The job fails."""
         return cls("failed", code, message)
 
     @classmethod
-    def cancelled(cls) -> Fate:
+    def cancelled(cls) -> JobOutcome:
         """Somebody cancels the job."""
         return cls("cancelled")
 
     @classmethod
-    def stuck(cls, status: str = "running") -> Fate:
+    def stuck(cls, status: str = "running") -> JobOutcome:
         """The job never ends; its status may be one that nobody has heard of."""
         return cls(status)
 
     @classmethod
-    def gone(cls) -> Fate:
+    def gone(cls) -> JobOutcome:
         """The job vanishes."""
         return cls("gone")
 
@@ -84,7 +86,7 @@ class TuningJob:
     id: str
     asked: Mapping[str, Any]
     file: TunedFile
-    fate: Fate
+    fate: JobOutcome
     created_at: int
     statuses: list[str] = field(default_factory=lambda: [_COURSE[0]])
 

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from oversight.testing.answering import Responder, default_responder
 from oversight.testing.chat_server import LoopbackServer, Received, Served
 from oversight.testing.faults import FAULTS, Chaos, Fault, Reply
-from oversight.testing.fine_tuning_endpoint import TuningDesk
-from oversight.testing.fine_tuning_jobs import Fate, TunedFile, TuningJob
+from oversight.testing.fine_tuning_endpoint import FineTuningEndpoint
+from oversight.testing.fine_tuning_jobs import JobOutcome, TunedFile, TuningJob
 from oversight.testing.shapes import REFUSALS, SAME_CONTENT, SHAPES
 
 __all__ = [
@@ -24,15 +24,15 @@ __all__ = [
     "SAME_CONTENT",
     "SHAPES",
     "Chaos",
-    "Fate",
     "Fault",
+    "FineTuningEndpoint",
+    "JobOutcome",
     "LoopbackServer",
     "Received",
     "Reply",
     "Responder",
     "Served",
     "TunedFile",
-    "TuningDesk",
     "TuningJob",
     "default_responder",
     "main",

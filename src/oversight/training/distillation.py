@@ -23,12 +23,12 @@ from oversight.models.client import ModelCast
 from oversight.store import Transcript
 from oversight.util.aio import run_sync
 
-__all__ = ["HeldOut", "Lessons", "ceiling_rows", "held_out", "lessons", "overseer_rows", "sees_material"]
+__all__ = ["DistillationDataset", "HeldOutSet", "ceiling_rows", "held_out", "lessons", "overseer_rows", "sees_material"]
 
 _SPOKEN = frozenset({Kind.FORM, Kind.DRAFT, Kind.VERDICT})
 
 
-class HeldOut(NamedTuple):
+class HeldOutSet(NamedTuple):
     """What is to be kept out of the rows.
 
     Attributes:
@@ -57,7 +57,7 @@ class HeldOut(NamedTuple):
         return same_question(asked) in self.asked
 
 
-class Lessons:
+class DistillationDataset:
     """Rows for X, and what was left out of them.
 
     Args:
@@ -73,7 +73,7 @@ class Lessons:
     """
 
     def __init__(
-        self, protocol: ProtocolBinding, alone: ProtocolBinding, settings: ModelSettings, held_out: HeldOut
+        self, protocol: ProtocolBinding, alone: ProtocolBinding, settings: ModelSettings, held_out: HeldOutSet
     ) -> None:
         self._protocol = protocol
         self._alone = alone
@@ -121,17 +121,17 @@ class Lessons:
         return "held_out" if self._held_out.has_part(node["question"]) else None
 
     def _root(self, question: Question, belief: Belief, best: str) -> ChatRow:
-        pupil = _Pupil(self._settings, best, _stated(question, belief))
+        pupil = _PromptRecorder(self._settings, best, _stated(question, belief))
         run_sync(_judged(self._alone, question, pupil))
         return pupil.row()
 
     def _node(self, question: Question, asked: str, answer: str) -> ChatRow:
-        pupil = _Pupil(self._settings, answer)
+        pupil = _PromptRecorder(self._settings, answer)
         run_sync(_asked(self._protocol, question, asked, pupil))
         return pupil.row()
 
 
-class _Pupil(ChatModel):
+class _PromptRecorder(ChatModel):
     """Writes down the one thing that X is asked, and gives the answer that X is to learn.
 
     Args:
@@ -158,7 +158,7 @@ class _Pupil(ChatModel):
         return ChatRow.of(*self._learnt)
 
 
-async def _judged(alone: ProtocolBinding, question: Question, pupil: _Pupil) -> None:
+async def _judged(alone: ProtocolBinding, question: Question, pupil: _PromptRecorder) -> None:
     protocol = alone.create()
     cast = ModelCast({"judge": [pupil]})
     await protocol.run(Episode(question, templates=alone.templates(), cast=cast, options=protocol.options))
@@ -176,7 +176,7 @@ def _stated(question: Question, belief: Belief) -> str:
     return json.dumps({**dict(zip(question.labels, belief.probs, strict=True)), "abstain": False})
 
 
-async def _asked(binding: ProtocolBinding, question: Question, asked: str, pupil: _Pupil) -> None:
+async def _asked(binding: ProtocolBinding, question: Question, asked: str, pupil: _PromptRecorder) -> None:
     protocol = binding.create()
     assert isinstance(protocol, Distillable)
     cast = ModelCast({"strong": [pupil]})
@@ -199,17 +199,17 @@ def ceiling_rows(items: Iterable[Item], alone: ProtocolBinding, settings: ModelS
     for item in items:
         shares = tuple(float(place == item.gold) for place in range(len(item.question.answers)))
         true = Belief(probs=shares, source=BeliefSource.COMPUTED)
-        pupil = _Pupil(settings, item.question.labels[item.gold], _stated(item.question, true))
+        pupil = _PromptRecorder(settings, item.question.labels[item.gold], _stated(item.question, true))
         run_sync(_judged(alone, item.question, pupil))
         yield pupil.row()
 
 
-def held_out(questions: Iterable[Question]) -> HeldOut:
+def held_out(questions: Iterable[Question]) -> HeldOutSet:
     """What is to be kept out of the rows of a model that is to be tested on these questions."""
     asked: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
     for question in questions:
         asked[same_question(question.prompt)].add((question.id, _material(question)))
-    return HeldOut({prompt: frozenset(those) for prompt, those in asked.items()})
+    return HeldOutSet({prompt: frozenset(those) for prompt, those in asked.items()})
 
 
 def sees_material(alone: ProtocolBinding) -> bool:
@@ -217,7 +217,7 @@ def sees_material(alone: ProtocolBinding) -> bool:
     return bool(alone.create().options.sees == "material")
 
 
-def lessons(found: Lessons, transcripts: Iterable[Transcript]) -> tuple[list[ChatRow], list[ChatRow]]:
+def lessons(found: DistillationDataset, transcripts: Iterable[Transcript]) -> tuple[list[ChatRow], list[ChatRow]]:
     """The rows for X and for an overseer that a round's transcripts give, without repetition."""
     own: dict[ChatRow, None] = {}
     overseer: dict[ChatRow, None] = {}

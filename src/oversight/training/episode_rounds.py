@@ -21,8 +21,8 @@ from oversight.models.base import ModelSettings
 from oversight.models.chat_rows import write_rows
 from oversight.reports.transcripts import transcripts
 from oversight.store import open_store
-from oversight.training.distillation import Lessons, ceiling_rows, held_out, lessons
-from oversight.training.method import Ended, Method, Work
+from oversight.training.distillation import DistillationDataset, ceiling_rows, held_out, lessons
+from oversight.training.method import Method, PhaseContext, PhaseResult
 from oversight.training.phases import ALONE, AMPLIFIED, CEILING, TRAINING, Phases
 
 __all__ = ["EpisodeRounds"]
@@ -78,18 +78,18 @@ class EpisodeRounds(Method):
         """The versions of the protocols, by the arms of round 0."""
         return {arm.label: arm.protocol.version for plan in self._first_plans() for arm in plan.arms}
 
-    def amplify(self, work: Work, round: int) -> Ended:
+    def amplify(self, work: PhaseContext, round: int) -> PhaseResult:
         """Put the training questions to amplification with X_round-1."""
         model = self.model(work, round - 1)
         ended = self._run(work, round * _ARMS_A_ROUND, self.phases.training(round - 1, model))
         return ended._replace(data=None if ended.data is None else {"model": model, **ended.data})
 
-    def distil(self, work: Work, round: int) -> Ended:
+    def distil(self, work: PhaseContext, round: int) -> PhaseResult:
         """Write what came out as rows, and have X trained on them."""
         _, held = self._first_plans()
         kept = held_out(item.question for _, item in held.items.values())
         settings = self._settings(self.model(work, round - 1))
-        found = Lessons(self.phases.amplification, self.phases.alone, settings, kept)
+        found = DistillationDataset(self.phases.amplification, self.phases.alone, settings, kept)
         store = open_store(work.settings.store)
         judged = store.arrow(_JUDGED, [work.run_id, TRAINING.format(round - 1)]).to_pylist()
         stored = transcripts(store, [(row["episode_id"], row["attempt"]) for row in judged])
@@ -100,7 +100,7 @@ class EpisodeRounds(Method):
         data = {"rows": len(own), "rows_sha256": sha256, "overseer_rows": len(overseer), "left_out": found.left_out}
         return self.train(work, round, rows, data)
 
-    def evaluate(self, work: Work, round: int) -> Ended:
+    def evaluate(self, work: PhaseContext, round: int) -> PhaseResult:
         """Test X_round alone and amplified, and once the ceiling."""
         plan = self.phases.evaluation(round, self.model(work, round), self.ceiling(work) if round == 0 else None)
         ended = self._run(work, round * _ARMS_A_ROUND + 1, plan)
@@ -115,14 +115,14 @@ class EpisodeRounds(Method):
         return ended._replace(data={**ended.data, "scores": scores})
 
     @abstractmethod
-    def train(self, work: Work, round: int, rows: Path, data: dict[str, Any]) -> Ended:
+    def train(self, work: PhaseContext, round: int, rows: Path, data: dict[str, Any]) -> PhaseResult:
         """Make X_round from a file of rows; ``data`` is what is to be kept, to which ``model`` is added."""
 
-    def ceiling(self, work: Work) -> Any:
+    def ceiling(self, work: PhaseContext) -> Any:
         """The model that X is held against: one that knows the true answers to the training questions, if any."""
         return self.phases.ceiling
 
-    def model(self, work: Work, round: int) -> dict[str, Any]:
+    def model(self, work: PhaseContext, round: int) -> dict[str, Any]:
         """X_round as an experiment binds it."""
         first = self.phases.first
         return first if round == 0 else {**first, "model": work.rounds[round, "distilled"]["model"]}
@@ -146,7 +146,7 @@ class EpisodeRounds(Method):
     def _settings(self, model: dict[str, Any]) -> ModelSettings:
         return bind(model, 0, self.experiment.source).checked()[1]
 
-    def _run(self, work: Work, first_arm: int, plan: Plan) -> Ended:
+    def _run(self, work: PhaseContext, first_arm: int, plan: Plan) -> PhaseResult:
         """Run the episodes of one phase."""
         plan.run_id = work.run_id
         pending = find_pending(work.writer, plan, work.settings)
@@ -155,7 +155,7 @@ class EpisodeRounds(Method):
         planned, failed = len(plan.episodes), len(driven.failed)
         whole = not driven.interrupted and driven.stopped is None and failed <= self.iterate.max_failed * planned
         data = {"episodes": planned, "failed": failed} if whole else None
-        return Ended(data, driven, planned=planned, already=pending.already)
+        return PhaseResult(data, driven, planned=planned, already=pending.already)
 
 
 # In an order in which neither answers nor addresses have a part.

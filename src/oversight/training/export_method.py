@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from oversight.execution.execute import RunSettings
 from oversight.experiment.bind import bind
 from oversight.training.episode_rounds import EpisodeRounds
-from oversight.training.method import Ended, Work
+from oversight.training.method import PhaseContext, PhaseResult
 
 __all__ = ["Export"]
 
@@ -57,13 +57,13 @@ class Export(EpisodeRounds):
                 message = f"round {place + 1} went on with '{went_on}', not '{name}'"
                 raise self.experiment.source.problem(where, message)
 
-    def train(self, work: Work, round: int, rows: Path, data: dict[str, Any]) -> Ended:
+    def train(self, work: PhaseContext, round: int, rows: Path, data: dict[str, Any]) -> PhaseResult:
         """Go on with the model that was named for this round, if one was."""
         if self.options.ceiling and round == 1:
             data["ceiling_sha256"] = self.write_ceiling(work.folder / "ceiling.jsonl")
         if len(self.options.models) >= round:
-            return Ended({**data, "model": self.options.models[round - 1]})
+            return PhaseResult({**data, "model": self.options.models[round - 1]})
         names = [*self.options.models, "NAME"]
         setting = f"--set 'iterate.distil.models=[{', '.join(names)}]'"
         waiting = f"train X_{round} on {rows} ({data['rows']} rows), then go on with the same command and {setting}"
-        return Ended(None, waiting=waiting)
+        return PhaseResult(None, waiting=waiting)

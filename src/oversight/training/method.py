@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-from oversight.execution.execute import EpisodesDriven, RunSettings, Watch
+from oversight.execution.execute import EpisodeStats, ProgressHook, RunSettings
 from oversight.experiment.cost_estimate import Estimate
 from oversight.experiment.file import Experiment, Iterate
 from oversight.store import StoreWriter
 
-__all__ = ["Ended", "Method", "Phase", "Score", "Work"]
+__all__ = ["Method", "Phase", "PhaseContext", "PhaseResult", "Score"]
 
 Phase = Literal["amplified", "distilled", "evaluated"]
 
@@ -35,7 +35,7 @@ class Score(NamedTuple):
     n: int
 
 
-class Work(NamedTuple):
+class PhaseContext(NamedTuple):
     """What a method works on.
 
     Attributes:
@@ -53,11 +53,11 @@ class Work(NamedTuple):
     folder: Path
     writer: StoreWriter
     rounds: Mapping[tuple[int, str], Mapping[str, Any]]
-    watch: Watch | None
+    watch: ProgressHook | None
     say: Callable[[str], None]
 
 
-class Ended(NamedTuple):
+class PhaseResult(NamedTuple):
     """How a phase ended.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ended(NamedTuple):
     """
 
     data: dict[str, Any] | None
-    driven: EpisodesDriven = EpisodesDriven()
+    driven: EpisodeStats = EpisodeStats()
     waiting: str | None = None
     planned: int = 0
     already: int = 0
@@ -130,13 +130,13 @@ class Method(ABC):
         """Which version of which protocol each arm runs."""
 
     @abstractmethod
-    def amplify(self, work: Work, round: int) -> Ended:
+    def amplify(self, work: PhaseContext, round: int) -> PhaseResult:
         """Put the training questions to amplification with X_round-1."""
 
     @abstractmethod
-    def distil(self, work: Work, round: int) -> Ended:
+    def distil(self, work: PhaseContext, round: int) -> PhaseResult:
         """Make X_round from what came out; ``data`` holds ``model`` if others may call it."""
 
     @abstractmethod
-    def evaluate(self, work: Work, round: int) -> Ended:
+    def evaluate(self, work: PhaseContext, round: int) -> PhaseResult:
         """Test X_round; ``data`` holds ``scores``, a list of `Score` as mappings."""

@@ -13,7 +13,7 @@ from oversight.experiment.file import Experiment
 from oversight.models.chat_rows import FEWEST_ROWS
 from oversight.models.litellm.fine_tuning import TuningSettings, check, fine_tune
 from oversight.training.episode_rounds import EpisodeRounds
-from oversight.training.method import Ended, Work
+from oversight.training.method import PhaseContext, PhaseResult
 from oversight.training.phases import CEILING
 from oversight.util.aio import run_sync
 from oversight.util.secrets import SECRET_VALUE
@@ -76,13 +76,13 @@ class OpenAI(EpisodeRounds):
         super().ready(settings)
         check(self._tuning(self.phases.first))
 
-    def train(self, work: Work, round: int, rows: Path, data: dict[str, Any]) -> Ended:
+    def train(self, work: PhaseContext, round: int, rows: Path, data: dict[str, Any]) -> PhaseResult:
         """Tune X_0 or X_k-1 on the rows."""
         start = self.model(work, 0 if self.options.start == "first" else round - 1)
         data["model"] = self._tuned(work, rows, start, f"x{round}")
-        return Ended(data)
+        return PhaseResult(data)
 
-    def ceiling(self, work: Work) -> Any:
+    def ceiling(self, work: PhaseContext) -> Any:
         """X_0 tuned on the true answers, if that is asked for."""
         if not self.tunes_ceiling:
             return super().ceiling(work)
@@ -91,7 +91,7 @@ class OpenAI(EpisodeRounds):
         first = self.phases.first
         return {**first, "model": self._tuned(work, path, first, CEILING)}
 
-    def _tuned(self, work: Work, rows: Path, start: dict[str, Any], name: str) -> str:
+    def _tuned(self, work: PhaseContext, rows: Path, start: dict[str, Any], name: str) -> str:
         settings = self._tuning(start, name)
         try:
             return run_sync(fine_tune(rows, settings, watch=work.say))

@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import Any
 
 from oversight.errors import RunStopped
-from oversight.execution.execute import EpisodesDriven, RunSettings, Watch
-from oversight.execution.run_status import begin, ended, recorded
+from oversight.execution.execute import EpisodeStats, ProgressHook, RunSettings
+from oversight.execution.run_status import finish_run, logged_run, start_run
 from oversight.experiment.file import Experiment, Iterate
-from oversight.experiment.identity import without_limits, without_manner
+from oversight.experiment.identity import identity_data, without_limits
 from oversight.plugins import nearest
 from oversight.reports.rounds_report import OVERALL
 from oversight.store import StoreWriter
-from oversight.training.method import Method, Phase, Work
+from oversight.training.method import Method, Phase, PhaseContext
 from oversight.util.digest import digest
 
 __all__ = ["FOLDER", "Rounds", "method_of", "run_rounds"]
@@ -37,7 +37,7 @@ class Rounds:
     run_id: str
     planned: int = 0
     already: int = 0
-    driven: EpisodesDriven = field(default_factory=EpisodesDriven)
+    driven: EpisodeStats = field(default_factory=EpisodeStats)
     waiting: str | None = None
 
 
@@ -66,7 +66,7 @@ def run_rounds(
     experiment: Experiment,
     settings: RunSettings,
     limit: int | None = None,
-    watch: Watch | None = None,
+    watch: ProgressHook | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Rounds:
     """Carry out an iterated experiment, or what of it is left.
@@ -88,23 +88,23 @@ def run_rounds(
     with StoreWriter.open(settings.store) as writer:
         stored = writer.rounds(run_id)
         method.agrees(stored)
-        begin(writer, experiment, run_id, method.plugins())
+        start_run(writer, experiment, run_id, method.plugins())
         folder = settings.store.absolute() / FOLDER / run_id
-        work = Work(settings, run_id, folder, writer, {}, watch, say)
+        work = PhaseContext(settings, run_id, folder, writer, {}, watch, say)
         whole = False
         left = any(phase not in stored for phase in _phases(method.iterate.rounds))
         for line in method.endpoints() if left and settings.replay is None else ():
             say(line)
-        with recorded(writer, run_id):
+        with logged_run(writer, run_id):
             try:
                 whole = _carry_out(method, work, done)
             except KeyboardInterrupt:
                 done.driven.interrupted = True
-        ended(writer, run_id, done.driven, whole=whole)
+        finish_run(writer, run_id, done.driven, whole=whole)
     return done
 
 
-def _carry_out(method: Method, work: Work, done: Rounds) -> bool:
+def _carry_out(method: Method, work: PhaseContext, done: Rounds) -> bool:
     """Do what is left, phase by phase; says whether nothing is."""
     for round, phase in _phases(method.iterate.rounds):
         stored = work.writer.rounds(work.run_id)
@@ -153,7 +153,7 @@ def _design(experiment: Experiment, method: Method, determined: list[str]) -> st
     """Tells runs of one name apart by what was asked of what code and data, but not by how many rounds, or how fast."""
     data = {key: value for key, value in experiment.data.items() if key not in ("description", "limits")}
     if "models" in data:
-        data["models"] = without_manner(data["models"], experiment)
+        data["models"] = identity_data(data["models"], experiment)
     if "protocols" in data:
         data["protocols"] = [without_limits(entry, experiment) for entry in data["protocols"]]
     iterate: Mapping[str, Any] = data["iterate"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oversight.calls.call_cache import JOURNAL
 from oversight.errors import UsageError
-from oversight.execution.execute import RunSettings, Watch
+from oversight.execution.execute import ProgressHook, RunSettings
 from oversight.execution.ray_cluster import probe
 from oversight.execution.run import RunResult, run_episodes
 from oversight.experiment.file import load_experiment
@@ -26,7 +26,7 @@ def run_experiment(
     limit: int | None = None,
     repeats: int | None = None,
     seed: int | None = None,
-    watch: Watch | None = None,
+    watch: ProgressHook | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> RunResult:
     """Run an experiment file, or what of it has not been run yet.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.litellm.library import load_litellm
 from oversight.models.litellm.provider_failures import call_failed
-from oversight.models.retry import persist
+from oversight.models.retry import retry
 from oversight.util.secret_search import has_key_in_url
 from oversight.util.secrets import SECRET_NAME, SECRET_VALUE, adopt_key_files, name_secrets, redact
 
@@ -208,7 +208,7 @@ class TuningApi:
 
     async def _persist(self, request: Callable[[], Awaitable[T]]) -> T:
         # A job takes long: what is polled seldom is also tried again at leisure.
-        return await persist(request, base_delay=self._settings.poll_s)
+        return await retry(request, base_delay=self._settings.poll_s)
 
     async def _send(self, function: str, **arguments: Any) -> Any:
         """What one of LiteLLM's functions returns.

@@ -15,7 +15,7 @@ from oversight.experiment.cost_estimate import Estimate, total
 from oversight.plugins import find_plugin
 from oversight.training.embedded import DistilSettings, EmbeddedRounds, FactoredTask
 from oversight.training.embedded.embedded_rounds import check_tasks
-from oversight.training.method import Ended, Method, Work
+from oversight.training.method import Method, PhaseContext, PhaseResult
 
 __all__ = ["Embedded"]
 
@@ -62,19 +62,19 @@ class Embedded(Method):
         """No protocol plugin has a part in it."""
         return {}
 
-    def amplify(self, work: Work, round: int) -> Ended:
+    def amplify(self, work: PhaseContext, round: int) -> PhaseResult:
         """Amplify a batch of training questions."""
         found = self._rounds(work.folder).amplify(round)
         agreement: dict[str, float] = found["agreement"]
         # What the curriculum goes by is how the hardest questions fare.
         hardest = agreement[str(found["difficulty"])]
-        return Ended({**found, "agreement": hardest, "agreement_by_difficulty": agreement})
+        return PhaseResult({**found, "agreement": hardest, "agreement_by_difficulty": agreement})
 
-    def distil(self, work: Work, round: int) -> Ended:
+    def distil(self, work: PhaseContext, round: int) -> PhaseResult:
         """Train X, and the ceiling beside it."""
-        return Ended(self._rounds(work.folder).distil(round))
+        return PhaseResult(self._rounds(work.folder).distil(round))
 
-    def evaluate(self, work: Work, round: int) -> Ended:
+    def evaluate(self, work: PhaseContext, round: int) -> PhaseResult:
         """Test X, its amplification and the ceiling on held-out instances."""
         found: dict[str, Any] = self._rounds(work.folder).evaluate(round)
         scores = [
@@ -82,7 +82,7 @@ class Embedded(Method):
             for who in ("alone", "amplified", "ceiling")
             for part, (correct, n) in (found.pop(who, None) or {}).items()
         ]
-        return Ended({**found, "scores": scores})
+        return PhaseResult({**found, "scores": scores})
 
     def _rounds(self, folder: Path) -> EmbeddedRounds:
         options = self.options.model_dump(exclude={"error_rate", "questions_evaluated"})
