@@ -1,4 +1,4 @@
-"""What is known of the installed plugins: their code is somebody's, so that anything may be wrong with it."""
+"""What is known of the installed plugins: their code is third-party code, in which anything may be wrong."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def page() -> None:
         try:
             _judge(session, line)
         except InboxError as error:
-            st.error("**Nobody can judge here as it is:** what you say could not be kept.")
+            st.error("**Judging is not possible as things are:** what you say could not be kept.")
             words.trouble(error, "judge-trouble")
 
 

@@ -1,4 +1,4 @@
-"""Where things are: the address of a page is what it shows, so that it can be sent to somebody."""
+"""Where things are: the address of a page is what it shows, so that it can be shared."""
 
 from __future__ import annotations
 

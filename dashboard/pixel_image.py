@@ -28,7 +28,7 @@ def image(
     """The image, or nothing where no pixel of it is known.
 
     Args:
-        known: pixels that are shown whoever revealed them.
+        known: pixels that are shown, whichever seat revealed them.
         given: those that stand in the question; they are marked, and have no number.
         said: verified quotes in it reveal pixels, numbered in order; blank ones are none.
         colours: by author.
@@ -51,7 +51,7 @@ def image(
         f"{order} pixels were revealed, in this order; colours are the seats'." if order else "No pixel was revealed."
     )
     if len(values) < PIXELS:
-        caption += " Nobody has shown what is hatched."
+        caption += " Hatched pixels have not been shown."
     cells = tuple(_cell(values.get(place), *marks.get(place, (0, None))) for place in range(PIXELS))
     return [Box("heading", ("The image",)), Box("pixels", cells), Box("faint", (caption,))]
 

@@ -75,7 +75,7 @@ def _chooser(names: Mapping[str, str]) -> str | None:
     with middle:
         links.choose("by", "A row for each", COLUMNS, every="as its experiment says")
     with right:
-        links.choose("unit", "Counted by", ("episode", "cluster"), every="as its experiment says")
+        links.choose("unit", "Unit of scoring", ("episode", "cluster"), every="as the experiment says")
     return run
 
 
@@ -104,7 +104,7 @@ def _show(run: str) -> None:
     accuracy_figure.table(rows)
     with st.container(horizontal=True):
         links.link("transcripts", "Transcripts of this run", run=run)
-        links.link("runs", "How far it is", run=run)
+        links.link("runs", "Progress", run=run)
     shows: dict[str, Callable[[], None]] = {
         "difference": lambda: difference_figure.show(at),
         "sides": lambda: sides_figure.show(at),

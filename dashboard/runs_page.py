@@ -24,7 +24,7 @@ _STATUS = {
     "failed": palette.WRONG,
 }
 _MEANS = {
-    "stopped": "Nothing writes this run any more, and it did not say that it ended: the same `oversight run` goes on.",
+    "stopped": "No process writes this run, and it did not end: the same `oversight run` resumes it.",
     "interrupted": "What finished is kept: the same `oversight run` goes on from here.",
     "failed": "The machinery broke down: the same `oversight run` goes on from here.",
 }

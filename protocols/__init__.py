@@ -1,1 +1,1 @@
-"""The protocols that ship with oversight, registered by entry point like anybody's."""
+"""The protocols that ship with oversight, registered by entry point like any other plugin."""

@@ -39,7 +39,7 @@ def choose(now: data.Moment) -> Choice | None:
     names = data.run_names(now)
     shown = {run: formats.run(run, names[run]) for run in runs}
     first, second = (st.columns([6, 4, 1], vertical_alignment="bottom") for _ in range(2))
-    # A run that has something to compare comes first; nobody opens this page for a run with one arm.
+    # A run that has something to compare comes first: a run with one arm cannot be compared.
     usual = next((run for run, arms in runs.items() if len(arms) > 1), next(iter(runs)))
     with first[0]:
         run = pick("run", "First run", list(runs), usual, shown=shown, resets=("one", *PLACES))

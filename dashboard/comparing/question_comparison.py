@@ -88,7 +88,7 @@ def _difference(found: Compared) -> Box:
     return Box(
         "card",
         (
-            Box("row", (Box("strong", ("second less first",)), Box("faint", ("paired by question",)))),
+            Box("row", (Box("strong", ("second minus first",)), Box("faint", ("paired by question",)))),
             Box("title", (_points(found.difference),)),
             Box("faint", (f"{found.difference.interval}; n = {found.difference.n:,} questions",)),
             *(Box("faint", (f"{p_text(test)} ({test.test})",)) for test in tests),

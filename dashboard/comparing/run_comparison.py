@@ -79,7 +79,7 @@ def arms(now: data.Moment, choice: Choice) -> None:
             "arm": column.TextColumn(width=170),
             "n": column.NumberColumn(format="localized", width=60, help="questions that both judged"),
             **{name: column.NumberColumn(f"{name} %", format="%.1f", width=75) for name in ("first", "second")},
-            "difference": column.TextColumn("points", width=70, alignment="right", help="second less first"),
+            "difference": column.TextColumn("points", width=70, alignment="right", help="second minus first"),
             "interval": column.TextColumn("95 % interval", width=115, alignment="right"),
             "p": column.TextColumn(width=70, alignment="right"),
             **{name: column.NumberColumn(format="localized", width=115) for name in ("right → wrong", "wrong → right")},

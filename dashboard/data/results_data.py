@@ -90,7 +90,7 @@ def verdict_table(at: Stamp) -> pd.DataFrame:
 
 @cached
 def belief_table(at: Stamp) -> pd.DataFrame:
-    """Every belief in the right answer that a judge held on the way, and the last, by how many turns it had heard."""
+    """Every belief in the right answer that a judge held, by the number of turns it had read."""
     return store().sql(BELIEFS, [at.run])
 
 
@@ -104,7 +104,7 @@ def baselines(at: Stamp) -> list[str]:
 
 @cached
 def chances(at: Stamp) -> dict[str, float]:
-    """How often somebody who guesses is right, by arm."""
+    """The accuracy of guessing, by arm."""
     return {row["arm"]: row["chance"] for row in select(CHANCES, [at.run])}
 
 

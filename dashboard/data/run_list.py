@@ -19,7 +19,7 @@ class RunRow(NamedTuple):
     Attributes:
         run_id, name: which.
         status: ``running``, ``finished``, ``interrupted``, ``failed``, or ``stopped`` for a run that was started and
-            is not being written by anybody. A store has one writer, so at most the latest started is ``running``.
+            no process is writing. A store has one writer, so at most the latest started is ``running``.
         started: the time of its latest start; ``created`` of its first.
         planned, judged, failed: episodes asked for, with a verdict, and whose attempts so far failed. What had failed
             before a run was started that is running is still to come, because it is tried again.

@@ -58,7 +58,7 @@ def live() -> bool:
 def moment() -> Moment:
     """When it is, as far as the store is concerned: for `cached` functions.
 
-    A file that nobody writes is the same as long as its size and time are. (Asking for these does not open it, which
+    A file without a writer is the same as long as its size and time are. (Asking for these does not open it, which
     would drop the lock of a writer in this process.)
     """
     if live():

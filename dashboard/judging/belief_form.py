@@ -1,4 +1,4 @@
-"""Sliders for a belief. Nothing is preselected: a slider that nobody touched says nothing."""
+"""Sliders for a belief. Nothing is preselected: a slider that was not touched says nothing."""
 
 from __future__ import annotations
 

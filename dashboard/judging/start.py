@@ -18,10 +18,10 @@ _WHO = "judging-who"
 
 
 def show(refused: str | None) -> None:
-    """Ask who judges what; ``refused`` is an id that the address named and nobody can have."""
+    """Ask who judges what; ``refused`` is an id in the address that is not a valid one."""
     st.title("Judge")
     if refused is not None:
-        st.warning("The address names an id that cannot be anybody's.")
+        st.warning("The id in the address is not a valid one.")
     invited = links.get("run") is not None and links.get("mode") is not None
     settings = _invitation() if invited else _set_up()
     if settings is None:
@@ -35,7 +35,7 @@ def show(refused: str | None) -> None:
         st.rerun()
     if not invited:
         with st.expander("Invite others"):
-            st.text("Whoever opens this page with the following in its address judges with these settings:")
+            st.text("A person who opens this page with the following in its address judges with these settings:")
             address = {name: value for name, value in address_of(settings).items() if value}
             st.code(f"?{urlencode(address)}", language=None, wrap_lines=True)
 

@@ -19,7 +19,7 @@ _LABELS = {"correct": palette.RIGHT, "neutral": palette.NEUTRAL, "incorrect": pa
 
 
 def text(words: str, key: str) -> None:
-    """Words that nobody vouches for."""
+    """Untrusted text."""
     untrusted.show([Box("prose", (words,))], key=key, whole=True)
 
 

@@ -19,7 +19,7 @@ def show(at: Stamp) -> None:
     """Show it."""
     rows = data.optimised_rows(at)
     if not rows:
-        st.info("Nobody has spoken the best of several versions in this run yet.")
+        st.info("No seat of this run has spoken the best of several versions yet.")
         return
     _curve(at)
     frame = pd.DataFrame(

@@ -90,7 +90,7 @@ def show(at: Stamp) -> None:
     with st.spinner("Working out how well they agree"):
         frame = _beside(at)
     if frame.empty:
-        st.info("Nobody has judged transcripts of this run afterwards. Whoever does appears here, beside its judge.")
+        st.info("No transcript of this run was judged again. Later judgements appear here, beside its judge's.")
         with st.container(horizontal=True):
             links.link("judge", "Judge transcripts of this run", run=at.run)
         return

@@ -35,12 +35,12 @@ def show(transcript: Transcript) -> None:
     boxes.append(Box("heading", ("The material",)))
     boxes.append(Box("paper", _marked(material, found, seats)))
     readers = sorted({s for m in transcript.messages if m.kind is Kind.MATERIAL for s in m.audience or ()})
-    boxes.append(Box("faint", (f"seen by {', '.join(readers)}" if readers else "seen by nobody",)))
+    boxes.append(Box("faint", (f"seen by {', '.join(readers)}" if readers else "seen by no seat",)))
     untrusted.show(boxes, key="material", whole=True)
 
 
 def _wrong(seat: str, text: str, count: int, colour: str) -> Box:
-    """What a seat quoted and nobody wrote, once however often it did."""
+    """What a seat quoted and is not in the material, once however often it did."""
     parts = [Box("author", (seat,), colour), Box("unverified", (text,))]
     if count > 1:
         parts.append(Box("aside", (f"{count:,} times",)))
@@ -49,14 +49,14 @@ def _wrong(seat: str, text: str, count: int, colour: str) -> Box:
 
 def _legend(found: list[tuple[str, Quote]], wrong: list[tuple[str, Quote]], seats: dict[str, str]) -> Box:
     if not found and not wrong:
-        return Box("faint", ("Nobody quoted from it.",))
+        return Box("faint", ("It was not quoted.",))
     who = dict.fromkeys(seat for seat, _ in (*found, *wrong))
     chips = [Box("chip", (seat,), seats[seat]) for seat in who]
     return Box("row", (Box("faint", (f"{len(found)} quotes verified, {len(wrong)} not found, by",)), *chips))
 
 
 def _marked(material: str, found: list[tuple[str, Quote]], seats: dict[str, str]) -> tuple[Part, ...]:
-    """The material, with each stretch that somebody quoted marked in the colour of who did so first."""
+    """The material, with each quoted stretch marked in the colour of the seat that quoted it first."""
     spans = sorted(
         (quote.source_start, quote.source_end, seat)
         for seat, quote in found

@@ -43,7 +43,7 @@ def image(transcript: Transcript, *, key: str = "") -> None:
 
 
 def beliefs(transcript: Transcript, *, key: str = "") -> None:
-    """How likely each answer was held to be, each time somebody was asked; nothing where that was once."""
+    """How likely each answer was held to be, each time a seat was asked; nothing where that was once."""
     labels = transcript.question.labels
     rows = []
     counts: dict[str, int] = {}
@@ -85,7 +85,7 @@ def facts(transcript: Transcript, *, key: str = "") -> None:
     known = [cost for cost in costs if cost is not None]
     read, written = _total([c.prompt_tokens for c in calls]), _total([c.completion_tokens for c in calls])
     tokens = "unknown" if read is written is None else f"{formats.count(read)} + {formats.count(written)}"
-    # Of what others published nobody may have written down the calls, which is not the same as none.
+    # Published transcripts may lack their calls, which is not the same as having made none.
     recorded = bool(calls) or not transcript.spec.imported
     facts = {
         "calls": f"{len(calls):,}" if recorded else "unknown",

@@ -49,7 +49,7 @@ def show(transcript: Transcript, *, key: str = "") -> None:
         first = f"{len(folded):,} forms, drafts, disclosed parts and reasoning that the above was made from"
         boxes.append(Box("fold", (first, *(box(*each) for each in folded[:_AT_ONCE]))))
     if not boxes:
-        boxes = [Box("faint", ("Nobody said anything.",))]
+        boxes = [Box("faint", ("No seat said anything.",))]
     untrusted.show(boxes, key=f"talk{key}")
 
 

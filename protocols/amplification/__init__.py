@@ -202,7 +202,7 @@ class Amplification(Distillable):
 
 
 def _shown(parts: Sequence[Node]) -> list[dict[str, Any]]:
-    """What an overseer is told about each part: who answered it, if anybody, and whether a second answer agreed."""
+    """What an overseer is told about each part: which seat answered it, if any, and whether a second answer agreed."""
     return [
         {
             "question": part.question,

@@ -95,7 +95,7 @@ class Tree:
         self._add(self.root)
 
     def divide(self, node: Node, questions: Sequence[str]) -> list[Node]:
-        """Give a node its sub-questions and return those that nobody is answering yet.
+        """Give a node its sub-questions and return those that are not being answered yet.
 
         A sub-question that equals another one shares its answer. It goes to an assistant as it is, undivided, if
         that answer depends on this very node: two questions that need each other would never be answered.

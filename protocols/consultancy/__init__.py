@@ -1,4 +1,4 @@
-"""One expert argues, possibly for the wrong answer, and nobody contradicts: the baseline debate must beat."""
+"""One expert argues, possibly for the wrong answer, without an opponent: the baseline that debate must beat."""
 
 from __future__ import annotations
 

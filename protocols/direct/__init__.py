@@ -13,7 +13,7 @@ __all__ = ["Direct"]
 
 
 class Direct(Protocol):
-    """The judge decides alone, without hearing anybody.
+    """The judge decides alone, without reading any argument.
 
     With ``sees: nothing`` or ``answers`` it is the naive baseline; with ``sees: material`` the judge reads
     what the experts read, the ceiling that Khan et al. (2024) call "expert". With ``votes`` several judges decide
@@ -66,7 +66,7 @@ class Direct(Protocol):
 
 
 def _likeliest(belief: Belief) -> list[int]:
-    """The one answer that a judge votes for; nobody votes who abstains or holds several equally likely."""
+    """The one answer that a judge votes for; a judge who abstains, or holds several equally likely, has no vote."""
     if belief.probs is None:
         return []
     best = [place for place, p in enumerate(belief.probs) if p == max(belief.probs)]

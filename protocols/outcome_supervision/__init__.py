@@ -35,7 +35,7 @@ class OutcomeSupervision(Protocol):
     """An overseer judges each solution once: by its final answer alone, or as a whole.
 
     The outcome-supervised baseline of Uesato et al. (2022) and Lightman et al. (2023). With ``sees: nothing``
-    nobody judges, and the answer that most solutions end in wins (``rule: majority``). Each solution is an
+    there is no judge, and the answer that most solutions end in wins (``rule: majority``). Each solution is an
     annotation of kind ``solution``; where the overseer's judgement cannot be read it says so, and has no score.
     """
 

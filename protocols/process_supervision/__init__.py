@@ -40,7 +40,7 @@ class StepLabel(BaseModel):
 
 
 class _Judged(NamedTuple):
-    """What all votes say of one step; a step that nobody could label has neither."""
+    """What all votes say of one step; a step that no vote could label has neither."""
 
     label: Label | None
     p_correct: float | None
@@ -80,7 +80,7 @@ class ProcessSupervision(Protocol):
             return self
 
     def needs(self) -> tuple[str, ...]:
-        """Nobody writes solutions that are given."""
+        """No model is needed for solutions that are given."""
         return self.roles if self.options.solutions == "written" else ("overseer",)
 
     async def run(self, episode: Episode) -> Verdict:
@@ -142,10 +142,10 @@ class ProcessSupervision(Protocol):
             return None
 
     async def _revised(self, episode: Episode, solution: Solution, writer: Seat, place: int) -> Solution:
-        """The solution with everything from one step on written anew."""
+        """The solution with everything from one step on rewritten."""
         draft = await writer.draft("revise", turn=place, number=place + 1, step=solution.steps[place])
-        anew = read_solution(draft.text, episode.question, writer)
-        return Solution(solution.steps[:place] + anew.steps, anew.answer, writer)
+        rewritten = read_solution(draft.text, episode.question, writer)
+        return Solution(solution.steps[:place] + rewritten.steps, rewritten.answer, writer)
 
     def _score(self, judged: Sequence[_Judged]) -> float | None:
         """How likely the solution is to be right; None if that cannot be said."""

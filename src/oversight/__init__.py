@@ -3,7 +3,7 @@
 The names below are what plugins and notebooks need; everything else is the framework's own.
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 import oversight.util.quiet_start  # noqa: F401 - before all that takes long
@@ -53,6 +53,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Worked",
+    "__version__",
     "open_store",
     "read_solution",
     "report",
@@ -63,7 +64,7 @@ __all__ = [
     "visible_to",
 ]
 
-# Plugins import this package in every worker, where nobody needs a database or statistics.
+# Plugins import this package in every worker, which need no database and no statistics.
 _LAZY = {
     "RunSettings": "oversight.execution.run",
     "open_store": "oversight.store",
@@ -72,6 +73,8 @@ _LAZY = {
 }
 
 map_checkout()
+
+__version__ = metadata.version("oversight")
 
 
 def __getattr__(name: str) -> Any:

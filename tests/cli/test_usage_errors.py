@@ -85,6 +85,13 @@ def test_a_report_by_several_columns_is_not_refused(seen: Seen) -> None:
     assert seen.report("--by", "arm, honest").code == 0
 
 
+def test_the_version_is_that_of_the_package() -> None:
+    import oversight as package
+
+    ran = here("--version")
+    assert (ran.code, ran.out.split()) == (0, ["oversight", package.__version__])
+
+
 def test_help_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in (("--help",), ("run", "--help"), ()):
         ran: Ran = here(*arguments)

@@ -166,7 +166,7 @@ def test_nobody_has_judged_yet_and_then_somebody_has(tmp_path: Path, monkeypatch
     staging.lay_out(tmp_path, 4)
     watch(tmp_path, monkeypatch)
     before = opened("results", run=staging.RUN, view="people")
-    assert "Nobody has judged" in before.info[0].value
+    assert "was judged again" in before.info[0].value
     session = staging.session(tmp_path)
     for p in (0.9, 0.2, 0.8):
         staging.judge_next(session, p, p)

@@ -60,7 +60,7 @@ class Budget:
         await self.release(name, (cost or 0.0) - self._lost.pop(name, 0.0))
 
     async def lose(self, name: str) -> None:
-        """Count a call that nobody will tell of: it may have been paid for, so it is taken to have been."""
+        """Count a call whose outcome will not be known: it is taken to have been paid for."""
         reserved = self._reserved.get(name, 0.0)
         self._lost[name] = reserved if math.isfinite(reserved) else 0.0
         await self.release(name, self._lost[name])

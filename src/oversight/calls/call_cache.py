@@ -143,7 +143,7 @@ class CallCache:
         """What is known of a request's next outcome, or None if the call has to be made.
 
         An attempt at an episode that is made again, because its process died, meets its own calls in their
-        order, failed ones too. A reply that was made for anybody else is used if it can be.
+        order, failed ones too. A reply that was made for another attempt or episode is used if it can be.
 
         Args:
             call: the request.
@@ -227,7 +227,7 @@ class CallCache:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         assert self._con is not None
         if not self._path.exists():
-            # SQLite would go on writing to a file that nobody can open any more.
+            # SQLite would go on writing to a file that no process can open.
             raise StoreError(
                 f"completed calls cannot be kept in {self._path}: it was removed while the run went on; the same "
                 "command makes a new one, and calls of unfinished episodes are paid again"
@@ -255,7 +255,7 @@ class CallCache:
         try:
             self._check(con)
         except sqlite3.OperationalError as error:
-            # Where nothing may be written, SQLite cannot share a journal; nor need it, if nobody is writing.
+            # Where nothing may be written, SQLite cannot share a journal, and need not, if no process is writing.
             unread = self._log.exists() and self._log.stat().st_size
             if unread or not is_not_writable(error):
                 raise

@@ -67,7 +67,7 @@ class Gate(ABC):
 
     @abstractmethod
     async def admit(self, call: Call) -> Recorded | RunStopped | None:
-        """What is known of a call already; None, when it may be made; or why none is made any more."""
+        """Return the cached outcome; None if the call may start; or the RunStopped that says why no call starts."""
 
     @abstractmethod
     async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
@@ -123,7 +123,7 @@ class CallGate(Gate):
         self._dead: set[str] = set()
         self._stopped: RunStopped | None = None
         self._lost = 0
-        # One thread writes, one thing after the other, whoever of those that wait is cancelled meanwhile.
+        # One thread writes, one thing after the other, whichever waiting task is cancelled meanwhile.
         self._writing = ThreadPoolExecutor(1, "oversight-calls")
         self._completed: SimpleQueue[_Completed] = SimpleQueue()
         self._burying: set[asyncio.Task[None]] = set()
@@ -213,7 +213,7 @@ class CallGate(Gate):
         return self._limiters[place]
 
     async def _bury(self, worker: str) -> None:
-        """Take back what died with a worker: one that started anew in the same place has another second name."""
+        """Reclaim the permits of a dead worker: one that was restarted in the same place has another second name."""
         if worker in self._dead:
             return  # it asked before it died
         place = worker.partition(":")[0]
@@ -252,7 +252,7 @@ class CallGate(Gate):
                 break
         if not batch:
             return  # it went with the one before
-        # What nobody waits for any more is written too: it was paid for.
+        # A reply that no task awaits is written too: it was paid for.
         waited_for = [each.kept.set_running_or_notify_cancel() for each in batch]
         try:
             replies = self._writer.keep(self._settings.run_id, [(each.call, each.outcome) for each in batch])

@@ -114,7 +114,7 @@ class Limiter:
         return self._in_a_row >= (_NOBODY_THERE if self._unheard_of else _HOPELESS)
 
     async def enter(self, tokens: int) -> float:
-        """Wait until a call of about ``tokens`` may start, or nothing waits any more; returns the time then."""
+        """Wait until a call of about ``tokens`` may start, or the run stops; return the time then."""
         async with self._turn:
             while not self._closed and (wait := self._wait_s(tokens)) > 0:
                 self._changed.clear()
@@ -141,7 +141,7 @@ class Limiter:
         self.leave()
 
     def close(self) -> None:
-        """Let nobody wait any more: the run stops, and those who wait must be told."""
+        """Wake every waiting call: the run stops."""
         self._closed = True
         self.wake()
 

@@ -94,7 +94,7 @@ class MeteredModel(ChatModel):
         self._meter.model.gives_probabilities = known
 
     async def unreadable(self, reply: ChatReply, detail: str) -> None:
-        """Have the journal take note, so that another attempt asks anew."""
+        """Note it in the cache, so that another attempt asks again."""
         await self._meter.gate.mark_unreadable(reply.record, detail)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
@@ -102,7 +102,7 @@ class MeteredModel(ChatModel):
 
         Raises:
             CallFailed: the call gave nothing usable, now or when it was made.
-            RunStopped: no call is made any more.
+            RunStopped: no further call is made.
         """
         call = self._call(request)
         found = await self._meter.gate.admit(call)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from oversight import __version__
 from oversight.cli.dashboard_command import dashboard
 from oversight.cli.models_command import models
 from oversight.cli.output import Format, err, out, plain
@@ -103,7 +104,7 @@ def rejudge(
     ] = None,
     form: _Format = Format.TABLE,
 ) -> int:
-    """Put a run's transcripts to another judge, store its verdicts, and compare; nobody else is asked again."""
+    """Put a run's transcripts to another judge, store its verdicts, and compare; no other seat is asked again."""
     from oversight.cli.rejudge_command import print_ladder, print_rejudged, settings_of
     from oversight.cli.summary import ended
     from oversight.execution.execute import RunSettings
@@ -171,7 +172,10 @@ def report(
     store: _Store = _STORE,
     runs: Annotated[list[str] | None, typer.Option("--run", help="Only this run; repeatable.")] = None,
     by: Annotated[str | None, typer.Option(help="Columns that make a row, separated by commas.")] = None,
-    unit: Annotated[Literal["episode", "cluster"] | None, typer.Option(help="What is right or wrong as one.")] = None,
+    unit: Annotated[
+        Literal["episode", "cluster"] | None,
+        typer.Option(help="Unit of scoring: an episode, or a cluster of them."),
+    ] = None,
     measures: Annotated[bool, typer.Option("--measures", help="Also every other measure, row by row.")] = False,
     ratings: Annotated[bool, typer.Option("--ratings", help="Instead, how strong each debater is, by side.")] = False,
     over: Annotated[
@@ -294,7 +298,22 @@ def new_protocol(name: Annotated[str, typer.Argument(help="Lower-case letters, d
     )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"oversight {__version__}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
+def _oversight(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    _help(context)
+
+
 @new.callback(invoke_without_command=True)
 def _help(context: typer.Context) -> None:
     if context.invoked_subcommand is None:

@@ -53,7 +53,7 @@ def _conclude(exported: Export, form: ExportForm, written: int, output: Path | N
 
 
 def _print(exported: Export) -> int | None:
-    """Print the rows; None if whoever reads has had enough (`| head`)."""
+    """Print the rows; None if the reader closed the pipe (`| head`)."""
     try:
         written = _lines(exported, sys.stdout)
         sys.stdout.flush()

@@ -53,7 +53,7 @@ def _summary(done: ImportResult, store: Path) -> list[str]:
         lines.append(f"Left out {done.left_out} by the filter: {done.filter}. --all imports every one, as another run.")
     if done.unjudged:
         lines.append(
-            f"{done.unjudged} were judged by nobody: they are stored (episodes.failure = 'unjudged') and count nowhere."
+            f"{done.unjudged} were not judged: they are stored (episodes.failure = 'unjudged') and count nowhere."
         )
     return lines
 

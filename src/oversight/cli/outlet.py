@@ -13,7 +13,7 @@ __all__ = ["Outlet", "Outlets", "OutputLost", "outlets"]
 
 
 class OutputLost(OSError):
-    """What a command prints reaches no reader any more, so that printing on is of no use."""
+    """The output has no reader left, so that printing on is of no use."""
 
 
 class Outlet:

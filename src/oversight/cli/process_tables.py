@@ -1,4 +1,4 @@
-"""The tables of ``oversight report`` on overseers that check solutions; there are none where nobody did."""
+"""The tables of ``oversight report`` on overseers that check solutions; none where there are no such overseers."""
 
 from __future__ import annotations
 

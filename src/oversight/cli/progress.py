@@ -21,7 +21,7 @@ __all__ = ["say", "watch"]
 _QUERY = "SELECT arm, n_asked, n_judged, n_failed, accuracy, cost_usd FROM accuracy WHERE run_id = ? ORDER BY arm_no"
 _BARS_EVERY_S = 0.5
 _LINES_AFTER_S = (5.0, 5.0, 10.0, 10.0, 30.0)
-"""Pauses between plain lines; the last one goes on for ever."""
+"""Pauses between plain lines; the last one repeats."""
 
 
 class _Standing(NamedTuple):

@@ -107,12 +107,12 @@ def _flip_cells(flips: Flips | None) -> list[str]:
 
 
 def print_people(rows: Sequence[RejudgedRow]) -> None:
-    """Print how people judged beside the judges who heard the transcripts first; nothing where nobody did.
+    """Print how people judged beside the judges who decided first; nothing where no person judged.
 
     Where very many judged an arm only the rows on all of them are printed.
     """
     for run, those in groupby(rows, key=lambda row: row.run):
-        out.print(plain(f"\nPeople who judged transcripts of run {run}, beside the judge who heard them first."))
+        out.print(plain(f"\nPeople who judged transcripts of run {run}, beside the judge who decided first."))
         columns = ["arm", "judge", "asked", "n", "accuracy [95 %]", "first judge", "difference [95 %]", "agree"]
         every = list(those)
         crowded = {row.arm for row in every if row.people > _MOST_LISTED}

@@ -27,7 +27,7 @@ _AGREED = {True: "a second answer agreed", False: "a second answer DISAGREED"}
 def decomposition(transcript: Transcript) -> Tree | None:
     """The tree of sub-questions that an episode stored, with each one's answer; None if it stored none."""
     notes = transcript.outcome.verdict.annotations if transcript.outcome.verdict else ()
-    # Somebody else's protocol may call something else a node.
+    # Another protocol may call something else a node.
     nodes = [note.data for note in notes if note.kind == "node" and note.data.keys() >= _FIELDS]
     drawn: dict[str | None, Tree] = {}
     for node in nodes:

@@ -58,7 +58,7 @@ class BeliefRequest(NamedTuple):
 def attempts_at(client: ModelClient) -> tuple[int, int]:
     """Return the first attempt at a belief of a model's, and the last.
 
-    Where token probabilities fail, stated ones have as many attempts as anybody's. A judge that is known to
+    Where token probabilities fail, stated ones have as many attempts as any other request. A judge that is known to
     give none starts with those: a stated belief is the same sample of the same prompt, whenever that was found.
     """
     if BeliefSource(client.settings.belief) is not BeliefSource.LOGPROB:

@@ -48,7 +48,7 @@ async def preferred(episode: _Episode, speaker: str, role: str, texts: Sequence[
         episode: the episode.
         speaker: the seat that speaks.
         role: whose model the judge is.
-        texts: the versions, as they would be heard.
+        texts: the versions, as they would be said.
         turn: the protocol's count of turns.
 
     Raises:
@@ -65,7 +65,7 @@ async def preferred(episode: _Episode, speaker: str, role: str, texts: Sequence[
 
 
 async def _heard(episode: _Episode, speaker: str, role: str, name: str, text: str, turn: int | None) -> Belief:
-    """What somebody would believe now who hears what everybody hears, if this were said."""
+    """What a judge of its own would believe now, having read all public messages, if this were said."""
     hearer = episode.seat(f"{speaker}{PREFERENCE}{name}", role=role, brief="preference", place=0)
     version = Message(
         author=speaker,

@@ -90,7 +90,7 @@ class EpisodeUsage:
         """Let one call begin, and count it; of what it will take until it ends, take the most that one took before.
 
         Raises:
-            LimitReached: none may begin any more.
+            LimitReached: none may begin.
         """
         self._check_calls()
         await self.wait_if_over()
@@ -110,7 +110,7 @@ class EpisodeUsage:
     async def wait_if_over(self) -> None:
         """Never return once the episode has ended, if it is supervised."""
         while self.supervisor is not None and (self.reached is not None or self.over):
-            # Not by an object that needs a running loop: this may be awaited when there is none any more.
+            # Not by an object that needs a running loop: this may be awaited after the loop has ended.
             await self.supervisor.create_future()
 
     def record(self, call: CallRecord) -> None:

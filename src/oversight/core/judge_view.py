@@ -1,4 +1,4 @@
-"""What the judge of a stored transcript had heard when it decided: what whoever judges it again may see."""
+"""The judge's view of a stored transcript: what it had read when it decided, and all that a second judge may see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class JudgeView(NamedTuple):
 
 
 def judge_view(messages: Sequence[Message]) -> JudgeView:
-    """What the seat that decided last had heard.
+    """What the seat that decided last had read.
 
     Raises:
         ValueError: no seat decided.

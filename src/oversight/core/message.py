@@ -109,7 +109,7 @@ def visible_to(seat: str, messages: Sequence[Message], now: Branch = ()) -> list
 
     A seat sees its own messages, public messages and those addressed to it, and nothing else. What others
     wrote in a parallel branch reaches it only after its own part in that gather, so what a seat has seen
-    once keeps its place for ever: histories only grow.
+    once keeps its place: histories only grow.
     """
     seen: list[Message] = []
     waiting: list[Message] = []

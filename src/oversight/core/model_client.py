@@ -77,7 +77,7 @@ class ModelClient(Protocol):
 
         Raises:
             CallFailed: the last attempt's failure.
-            RunStopped: no call is made any more.
+            RunStopped: no further call is made.
             LimitReached: the episode may make no further call.
         """
 

@@ -130,7 +130,7 @@ class Judgement(BaseModel):
         settings: the model's; of a person's session whatever may have made a difference.
         belief: set exactly when ``status`` is ``judged`` and answers, not steps, were judged.
         seconds: how long it took, if that is known.
-        calls: the model's; none if ``calls_known`` is false, because nobody recorded them.
+        calls: the model's; none if ``calls_known`` is false, because they are not on record.
         mode, beliefs: of a person who judged here; a published judgement has none.
         labels: what a person said of a solution's steps, in the form of an overseer's annotations.
         explanation: what the judge wrote about it.

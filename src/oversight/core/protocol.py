@@ -80,7 +80,7 @@ class Distillable(Protocol):
     """A protocol from whose episodes a model can learn to do alone what it did with help.
 
     Each annotation of kind ``node`` that its verdict holds is a question (``question``) and what it was answered
-    (``answer``, None where nobody did), unless it repeats another one (``how`` is ``memo``).
+    (``answer``, None where it was not answered), unless it repeats another one (``how`` is ``memo``).
     """
 
     @abstractmethod

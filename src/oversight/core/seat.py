@@ -107,7 +107,7 @@ class Seat:
         Words past ``word_limit`` are cut, and counted in the message; of a text that a token limit cut off whole
         sentences are kept. Quotes are checked against the
         question's material. The model's settings may ask for the best of several versions, or for a draft that is
-        criticised and written anew (`oversight.models.base.ModelSettings`).
+        criticised and rewritten (`oversight.models.base.ModelSettings`).
         """
         audience = None if to is None else tuple(seat.name for seat in to)
         values = {"word_limit": word_limit, **values}
@@ -125,7 +125,7 @@ class Seat:
 
     @_verb
     async def draft(self, template: str, *, turn: int | None = None, **values: Any) -> Message:
-        """Write something that nobody reads yet; parts of it reach others by `disclose`."""
+        """Write something that no other seat reads yet; `disclose` shows parts of it."""
         return await self._say("draft", template, Kind.DRAFT, (), turn, values)
 
     def disclose(self, part: str, *, to: Sequence[Seat], turn: int | None = None) -> Message:
@@ -180,7 +180,7 @@ class Seat:
 
     @_verb
     async def decide_on(self, words: str, turn: int | None = None) -> Verdict:
-        """Give the final belief when asked in these words, as they were put to somebody else before."""
+        """Give the final belief when asked in these words, as they were put to another judge before."""
         return await self._decide(words, turn)
 
     async def _decide(self, words: str, turn: int | None) -> Verdict:

@@ -109,7 +109,7 @@ def given_solutions(question: Question) -> list[Solution]:
 
 
 async def _write_solution(episode: Episode, name: str, *, argues: int | None = None) -> Solution:
-    """Have a strong model write a solution, which nobody reads until its steps are disclosed.
+    """Have a strong model write a solution, which no seat reads until its steps are disclosed.
 
     Args:
         episode: the episode.
@@ -125,7 +125,7 @@ async def written_solutions(episode: Episode, count: int, *, adversary: bool) ->
     """Solutions that strong models write independently of each other; with ``adversary`` one more, to mislead.
 
     The adversary is told to lead to the episode's assigned answer. Every answer is assigned once, the right
-    one too, because nobody in an episode knows which that is. Its place among the writers is drawn, because
+    one too, because no seat of an episode knows which that is. Its place among the writers is drawn, because
     overseers read the name of the seat that wrote what they check.
     """
     sides: list[int | None] = [None] * count

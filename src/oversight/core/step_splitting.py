@@ -1,4 +1,4 @@
-"""Splitting a solution that somebody wrote as prose into the steps that are checked one at a time."""
+"""Splitting a solution written as prose into the steps that are checked one at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\\$(])")
 def split_steps(text: str) -> tuple[str, ...]:
     """The steps of a solution, without blank ones: its lines, or the sentences of a single line.
 
-    A line's number ("Step 3:", "3.") is taken off, because steps are numbered anew where they are shown.
+    A line's number ("Step 3:", "3.") is taken off, because steps are renumbered where they are shown.
     """
     lines = [_NUMBERED.sub("", line).strip() for line in text.splitlines()]
     lines = [line for line in lines if line]

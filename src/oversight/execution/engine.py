@@ -21,7 +21,7 @@ class Engine(ABC):
         """Run one episode; what goes wrong inside it is in the outcome, not raised.
 
         Raises:
-            RunStopped: it needs a call and none is made any more.
+            RunStopped: it needs a call and no further call is made.
         """
 
     def __enter__(self) -> Self:

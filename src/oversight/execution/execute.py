@@ -87,7 +87,7 @@ EpisodeStats: TypeAlias = RunStats[EpisodeSpec, EpisodeOutcome]
 
 
 class Watching(NamedTuple):
-    """What somebody who watches a run is told: its size, and the store to read the rest from."""
+    """What a progress hook is told of a run: its size, and the store to read the rest from."""
 
     run_id: str
     planned: int

@@ -181,7 +181,7 @@ def _gate_actor(ray: Any, settings: GateSettings) -> Any:
 
 
 class _GateActor:
-    """The gate as a Ray actor. It may die and start anew: what it told anybody is on disk."""
+    """The gate as a Ray actor. It may be restarted: every answer that it gave is on disk."""
 
     def __init__(self, settings: GateSettings) -> None:
         self._gate = CallGate(settings)
@@ -214,7 +214,7 @@ class _RemoteGate(Gate):
         await self._told(self._actor.mark_unreadable.remote(record, detail))
 
     async def _told(self, answer: Any) -> Any:
-        """What the gate answers; that it cannot be asked any more is no fault of an episode's."""
+        """What the gate answers; an unreachable gate is not a failure of the episode."""
         from ray.exceptions import RayError
 
         try:

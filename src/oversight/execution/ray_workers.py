@@ -62,7 +62,7 @@ class _State(StrEnum):
     LOST = "lost"
     """It may come back: Ray starts it again, on another node if need be."""
     ENDED = "ended"
-    """Ray does not start it any more, which is what becomes of one that cannot even begin."""
+    """Ray has given up starting it, as it does with one that fails at its start."""
 
 
 @dataclass
@@ -218,7 +218,7 @@ class RayWorkers:
                 )
             elif not there and began and now - last >= SAY_AFTER_S and not said_gone:
                 said_gone = True
-                warnings.warn(f"no worker answers any more; waiting {GONE_FOR_S:.0f} s for one", stacklevel=2)
+                warnings.warn(f"no worker answers; waiting {GONE_FOR_S:.0f} s for one", stacklevel=2)
             elif not there and began and now - last >= GONE_FOR_S:
                 self._fail(OversightError(f"no worker has answered for {GONE_FOR_S:.0f} s: the same command goes on"))
             said_gone &= not there

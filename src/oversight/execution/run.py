@@ -24,7 +24,7 @@ class RunResult(NamedTuple):
         planned: episodes the experiment asks for.
         already: how many of them were judged before.
         driven: what became of the others.
-        waiting: what somebody has to do before it can go on; None if nothing.
+        waiting: what a person has to do before it can go on; None if nothing.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""Driving a run: jobs out to whoever does them, outcomes back to the store, with back-pressure in between."""
+"""Scheduling a run: jobs to an engine, outcomes to the store, with back-pressure in between."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RunStats(Generic[Job, Done]):
         judged: how many have a verdict.
         failed: those that failed.
         calls: attempts at model calls that were made for them, and what those cost.
-        interrupted: whether somebody stopped it.
+        interrupted: whether it was stopped from outside.
         stopped: why no further call was made, if so.
         notices: what was odd about replies that were used all the same: a line for each model and kind of oddity.
     """

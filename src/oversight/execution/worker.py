@@ -98,7 +98,7 @@ class Worker:
         """Run one episode and report what became of it.
 
         Raises:
-            RunStopped: it needs a call and none is made any more; its calls so far are kept.
+            RunStopped: it needs a call and no further call is made; its calls so far are kept.
         """
         work_for(spec.arm)
         started_at, started = datetime.now(UTC), time.perf_counter()
@@ -135,7 +135,7 @@ class Worker:
             failure=failure,
             detail=detail,
         )
-        return without_values(outcome)  # replies hold no key any more; what a plugin says may
+        return without_values(outcome)  # replies hold no keys; what a plugin says may
 
     def _templates_for(self, key: str) -> Templates:
         if key not in self._templates:
@@ -147,7 +147,7 @@ async def guarded(work: Awaitable[T]) -> tuple[T | None, str | None, str | None]
     """Do what a plugin or a model may get wrong: its result, or else the failure's class and its detail.
 
     Raises:
-        RunStopped: no call is made any more, which is nobody's failure.
+        RunStopped: no further call is made, which is not a failure of the episode.
     """
     try:
         return await work, None, None
@@ -159,5 +159,5 @@ async def guarded(work: Awaitable[T]) -> tuple[T | None, str | None, str | None]
         return None, FailureClass.LIMIT.value, redact(str(error))
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise  # somebody stopped the run; a plugin that cancels itself is one that failed
+            raise  # the run was stopped; a plugin that cancels itself has failed
         return None, FailureClass.PLUGIN.value, redact(traceback_of(error))

@@ -26,7 +26,7 @@ from oversight.util.digest import digest
 __all__ = ["UNJUDGED", "ImportResult", "import_transcripts"]
 
 UNJUDGED = "unjudged"
-"""The failure class of a stored transcript that nobody has judged. It is in no run's plan: no view counts it."""
+"""The failure class of a stored transcript that was not judged. It is in no run's plan: no view counts it."""
 
 _BATCH = 64
 
@@ -37,7 +37,7 @@ class ImportResult(NamedTuple):
     Attributes:
         run_id: the same for the same transcripts.
         read: transcripts in the source; ``left_out`` of them by its ``filter``.
-        unjudged: those that nobody judged; they are stored, and no report counts them.
+        unjudged: those without a verdict; they are stored, and no report counts them.
         new: transcripts that were not in the store before.
         done_before: the same import had been finished before.
         warnings: what is likely a mistake in the source, or was asked for and not done; a line for each.

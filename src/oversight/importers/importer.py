@@ -31,7 +31,7 @@ class _Strict(BaseModel):
 
 
 class Reading(_Strict):
-    """What somebody made of a transcript who was not its judge: a person who read it later, another model.
+    """A later judgement of a transcript: by a person who read it afterwards, or by another model.
 
     Attributes:
         judge: an anonymous name of the person, or the model's.
@@ -73,7 +73,7 @@ class Imported(_Strict):
         cast: role -> who took it, in the order of seats.
         sides: which seat argued what.
         messages: what was said, with the belief that a message holds; the judge's last word is a `Kind.VERDICT`.
-        status: ``judged`` (abstentions are), ``failed`` with its class in ``failure``, or ``unjudged``: nobody
+        status: ``judged`` (abstentions are), ``failed`` with its class in ``failure``, or ``unjudged``: no judge
             has judged it, which is no fault of the protocol's and counts in no report.
         verdict: set exactly when ``status`` is ``judged``; its annotations are whatever else there is to keep.
         detail: one line about what is not judged or failed.

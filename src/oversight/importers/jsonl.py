@@ -1,4 +1,4 @@
-"""Judged transcripts from a JSON-lines file that anybody can write: docs/importing.md has its fields."""
+"""Judged transcripts from a JSON-lines file in a documented form: docs/importing.md has its fields."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Placing:
         """Quotes between tags, and those that the line lists; each is checked against the material.
 
         Without a material nothing can be said of them, so that they stay text: to call them false would mislead
-        whoever judges again.
+        a later judge.
         """
         if self._line.material is None:
             if record.quotes:
@@ -153,7 +153,7 @@ class Placing:
 
 
 def _held(record: BeliefRecord | VerdictRecord, belief: Belief, kind: Kind) -> Iterator[Message]:
-    """A belief, after what its seat wrote about it; nobody else reads either."""
+    """A belief, after what its seat wrote about it; no other seat reads either."""
     if record.text:
         yield Message(author=record.seat, audience=(), kind=Kind.THOUGHT, text=record.text, turn=record.turn)
     yield Message(author=record.seat, audience=(), kind=kind, text="", turn=record.turn, belief=belief)

@@ -59,7 +59,7 @@ class _Strict(BaseModel):
 
 
 class _Held(_Strict):
-    """What somebody held, in one of three forms."""
+    """A belief, in one of three forms."""
 
     probs: list[float] | None = None
     answer: Named | None = None
@@ -117,7 +117,7 @@ class VerdictRecord(_Held):
 
 
 class JudgementRecord(_Held):
-    """What somebody else made of it."""
+    """A later judgement of it."""
 
     judge: Text
     kind: Literal["human", "model"] = "human"

@@ -160,7 +160,7 @@ def _notes(entry: Entry, room: PlayedRoom) -> Iterator[Annotation]:
 
 
 def _reading(judge: str, judging: Judging) -> Reading:
-    """What somebody made of a room afterwards, with every belief on the way in the explanation."""
+    """A later judgement of a room, with every belief on the way in the explanation."""
     steps = judging.judgments
     last = steps[-1] if steps else None
     ended = last.feedback.timestamp if last else judging.start_time_millis

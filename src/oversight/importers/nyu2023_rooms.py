@@ -48,7 +48,7 @@ class Entry(Listed):
 
     @property
     def ended(self) -> int:
-        """When it ended, or was last heard of."""
+        """When it ended, or the last time on record."""
         complete = self.status.complete
         return complete.result.timestamp if complete and complete.result else self.latest_update_time
 
@@ -62,7 +62,7 @@ class _Quote(Record):
 
 
 class Segment(Record):
-    """A part of what somebody said: words of their own, or a span of the story's tokens."""
+    """A part of a speech: the speaker's words, or a span of the story's tokens."""
 
     text: _Text | None = Field(None, alias="Text")
     quote: _Quote | None = Field(None, alias="Quote")
@@ -98,7 +98,7 @@ class _Votes(Record):
 
 
 class Judging(Record):
-    """How somebody judged a room after the fact, at the end or step by step."""
+    """A later judgement of a room, at the end or step by step."""
 
     mode: str
     start_time_millis: int

@@ -13,7 +13,7 @@ About = Literal["verdict", "steps"]
 
 
 class Place(NamedTuple):
-    """A transcript, or a solution in it, that somebody could judge."""
+    """A transcript, or a solution in it, that can be judged."""
 
     episode_id: str
     attempt: int
@@ -96,7 +96,7 @@ GROUP BY arm ORDER BY min(arm_no)
 """
 
 # Bound to: run, arms, judge, questions, places, again. A contest in which no side argues the right answer would not
-# count, so nobody's time is spent on it.
+# count, so no person's time is spent on it.
 _TRANSCRIPTS = """
 WITH could AS (
     SELECT

@@ -26,12 +26,12 @@ LONGEST_EXPLANATION = 10_000
 
 
 def new_person() -> str:
-    """An anonymous id that nobody has yet, in all likelihood."""
+    """Return a new anonymous id, unused in all likelihood."""
     return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.randbelow(9000) + 1000}"
 
 
 class SessionSettings(BaseModel):
-    """What a person, or whoever invited them, has chosen.
+    """What a person, or the person who invited them, has chosen.
 
     Attributes:
         judge: the person's anonymous id.

@@ -64,7 +64,7 @@ class TranscriptView(BaseModel):
 
 
 def transcript_view(transcript: Transcript) -> TranscriptView:
-    """What the seat that decided had heard, by the rule that made its prompts.
+    """What the seat that decided had read, by the rule that made its prompts.
 
     Raises:
         ValueError: no seat decided.

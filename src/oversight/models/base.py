@@ -47,7 +47,7 @@ class ModelSettings(BaseModel):
         best_of: how many versions of a speech are drafted; the one said is the one that the model bound to the role
             ``preferred_by`` finds most favourable to the speaker's side, the first of equals.
         preferred_by: see ``best_of``. Bind the role to the judge, or to a proxy of it.
-        refine: how often a draft is criticised by its writer and written anew before it is said.
+        refine: how often a draft is criticised by its writer and rewritten before it is said.
         truncated: what becomes of a text that a token limit cut off: ``fail``; ``keep`` its whole sentences, which is
             the default for a speech with a word limit; or ``again``, with twice the room, twice at most. Verdicts and
             forms are never kept; they fail by default.

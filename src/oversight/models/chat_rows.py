@@ -69,7 +69,7 @@ class ChatRow(BaseModel):
         """The lesson to say ``reply`` when told ``prompt``.
 
         Raises:
-            ValueError: a message is empty, is nobody's that a chat knows, or is no valid Unicode.
+            ValueError: a message is empty, has a role that a chat does not know, or is not valid Unicode.
         """
         return cls(messages=(*prompt, ChatMessage("assistant", reply)))
 

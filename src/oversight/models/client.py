@@ -83,7 +83,7 @@ class Client:
 
         Raises:
             CallFailed: the last attempt's failure.
-            RunStopped: no call is made any more.
+            RunStopped: no further call is made.
             LimitReached: the episode may make no further call.
         """
 

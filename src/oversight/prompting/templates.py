@@ -34,7 +34,7 @@ _DEFAULTS = _defaults()
 class Templates:
     """A protocol's templates by name, over the framework's defaults for ``judge``, ``believe`` and ``decide``.
 
-    A name that a template uses and nobody set is an error, never an empty string: a published experiment
+    A name that a template uses and that has no value is an error, never an empty string: a published experiment
     once ran for nine months with consultants that were not told their side.
     """
 

@@ -132,7 +132,7 @@ def belief_over_turns(rows: pd.DataFrame, colours: Mapping[str, str]) -> alt.Lay
     dash = alt.StrokeDash("cast:N", title=None, legend=_casts() if casts > 1 else None)
     axis = alt.Axis(tickMinStep=1, format="d", grid=False)
     base = alt.Chart(rows).encode(
-        x=alt.X("turn:Q", title="turns heard (0: before the first speech)", axis=axis, scale=alt.Scale(nice=False)),
+        x=alt.X("turn:Q", title="turns read (0: before the first speech)", axis=axis, scale=alt.Scale(nice=False)),
         color=_protocols(rows, colours),
         detail="arm:N",
         tooltip=_told(rows),

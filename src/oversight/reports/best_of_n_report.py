@@ -71,7 +71,7 @@ class Sweep(NamedTuple):
 
 
 def optimised(store: Store, runs: Sequence[str] = ()) -> list[OptimisedRow]:
-    """The arms of some runs, by default of all, in which somebody spoke the best of several versions."""
+    """The arms of some runs, by default of all, in which a seat spoke the best of several versions."""
     frame = _spoken(store, runs)
     frame = frame[frame["proxy"].notna()]
     groups = frame.groupby(["run_id", "arm_no", "arm", "side"], sort=True)
@@ -134,7 +134,7 @@ def _row(run: str, arm: str, side: str, part: pd.DataFrame) -> OptimisedRow:
 
 # A row for each speaker of each judged episode that counts. The judge of one version is named
 # SPEAKER.preference.SPEECH.VERSION; of a speech's versions the one most in favour of the speaker's side was said.
-# Whose speeches nobody chose has one version of each, and no proxy.
+# A speaker without a choice of versions has one of each, and no proxy.
 _QUERY = """
 WITH sided AS (
     SELECT

@@ -83,7 +83,7 @@ def _said_once(message: Message, labels: Sequence[str]) -> Message:
 class _Reply(NamedTuple):
     text: str
     score: float
-    """The probability that somebody gave to the speaker's side who had heard it."""
+    """The probability of the speaker's side by a listener of the speech."""
 
 
 def _is_reply(message: Message) -> bool:

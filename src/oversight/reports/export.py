@@ -81,7 +81,7 @@ def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = Non
     a page at a time, so that a run of any size fits into memory.
 
     Raises:
-        UsageError: there is no such run, or the form has nothing that the filter could choose from: nobody of that id
+        UsageError: there is no such run, or the form has nothing to filter: no person of that id
             labelled steps, no seat has that role.
     """
     known = store.arrow("SELECT DISTINCT run_id FROM runs ORDER BY run_id")["run_id"].to_pylist()
@@ -168,7 +168,7 @@ def _labelled_by(store: Store, run: str, by: str) -> dict[str, list[dict[str, An
     rows = store.arrow(_BY_PEOPLE, [run]).to_pylist()
     there = sorted({row["judge"] for row in rows})
     if by not in there:
-        raise UsageError(f"--by {by}: nobody of that id labelled steps of run {run}{nearest(by, there)}")
+        raise UsageError(f"--by {by}: no person of that id labelled steps of run {run}{nearest(by, there)}")
     said: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["judge"] == by:

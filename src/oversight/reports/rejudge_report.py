@@ -1,4 +1,4 @@
-"""How another judge does on the transcripts of a run, beside the judge who heard them first."""
+"""How another judge does on the transcripts of a run, beside the judge who decided first."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class RejudgedRow(BaseModel):
 
     Attributes:
         run, arm, kind, judge: what the row is about; ``first_judge`` decided when the transcripts were made, None
-            for imported transcripts of which nobody said who did.
+            for imported transcripts whose judge is not known.
         mode: how a person judged here; None for models and for published judgements.
         asked: how they were asked, in a few words: the mode, a published judgement's settings, or the name of the
             prompt that a model was given instead of the stored words.
         people: how many people the row is about, 0 for models; where it is several, ``n`` counts their verdicts.
-        n: transcripts with a verdict of both that count (not void, nobody abstained).
+        n: transcripts with a verdict of both that count (not void, neither abstained).
         n_failed, n_abstained: judgements of this judge that are not part of ``n``.
         n_ties: those, part of ``n``, in which the right answer shared the highest probability; they are not right.
         accuracy: share in which the right answer alone got the highest probability.

@@ -104,7 +104,7 @@ def prm800k_row(checked: Checked) -> dict[str, Any]:
 
 def _prm800k_step(checked: Checked, place: int, labelled: dict[str, Any]) -> dict[str, Any]:
     versions = [*(each for each in checked.rejected if each["step"] == labelled["step"]), labelled]
-    # Nobody went on from a step that was rejected last.
+    # No further step follows one that was rejected last.
     ends = labelled["label"] == "incorrect" and place == len(checked.steps) - 1
     return {
         "completions": [
@@ -117,7 +117,7 @@ def _prm800k_step(checked: Checked, place: int, labelled: dict[str, Any]) -> dic
 
 
 def _whole(checked: Checked) -> list[str] | None:
-    """All steps of a solution, also those that nobody labelled; None where those are not known."""
+    """All steps of a solution, also the unlabelled ones; None where those are not known."""
     number, worked = checked.solution["solution"], checked.transcript.question.worked
     if checked.solution.get("writer") is None and number < len(worked):
         return list(worked[number].steps)

@@ -72,7 +72,7 @@ def judgements(store: Store, runs: Sequence[str] = ()) -> pd.DataFrame:
 
     Columns:
         run, arm, episode, question, cluster: the transcript.
-        judge: who judged; with ``first`` the judge who heard it when it was made.
+        judge: who judged; with ``first`` the judge who decided when it was made.
         chosen: the place of the answer that alone got the highest probability; NaN where there is none.
         p_gold: the right answer's probability.
     """

@@ -44,7 +44,7 @@ class Estimate(BaseModel):
 
     Attributes:
         value: the number.
-        n: how many observations it is about; what those are, whoever made it says.
+        n: how many observations it is about; what those are, the function that made it says.
         low, high, interval: its 95 % interval and the method. Both ends are None, and the method says why after
             "none: ", where the observations say nothing of how sure the number is.
     """

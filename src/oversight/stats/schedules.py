@@ -10,7 +10,7 @@ _BYE = None
 
 
 def round_robin(players: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """Rounds in which everybody meets everybody once, and nobody twice in one round (the circle method).
+    """Rounds in which all players meet once, none twice in one round (the circle method).
 
     With an odd number one player sits out each round. There are n - 1 rounds for even n, and n for odd n.
     """
@@ -32,7 +32,7 @@ def swiss(
     """The next round's pairs: players of nearly equal score who have not met (Khan et al. 2024, appendix).
 
     From the top, each is paired with the nearest below it whom it has not met, going back where that leaves
-    somebody without an opponent; about log2 n rounds rank n players.
+    one player without an opponent; about log2 n rounds rank n players.
 
     Args:
         scores: each player's points so far; equal scores keep this order.
@@ -51,7 +51,7 @@ def swiss(
         found = _pairs([player for player in ranked if player != rests], met)
         if found is not None:
             return found
-    raise ValueError(f"no round is left in which all of {len(ranked)} players meet somebody new")
+    raise ValueError(f"no round is left in which all of {len(ranked)} players have a new opponent")
 
 
 def _pairs(ranked: list[str], met: set[frozenset[str]]) -> list[tuple[str, str]] | None:

@@ -79,7 +79,7 @@ def best_of_n(scores: Sequence[float | None], right: Sequence[float], n: int) ->
 def majority_of_n(votes: Sequence[Hashable | None], gold: Hashable, n: int) -> float:
     """How likely the commonest answer of n candidates drawn without replacement is to be ``gold``.
 
-    Ties are shared; candidates without an answer (None) have no vote, and where nobody votes it is not right.
+    Ties are shared; candidates without an answer (None) have no vote; without any vote the choice is not right.
     Exact for any number of candidates, by counting instead of enumerating: if ``gold`` gets a votes it wins where
     every other answer gets at most a, and shares with the j that get a too. How many subsets those are is a
     coefficient of a product with one polynomial for each answer.

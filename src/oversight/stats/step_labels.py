@@ -51,7 +51,7 @@ def with_truth(steps: pd.DataFrame) -> pd.DataFrame:
     """The steps of which it is known whether they are right, with that in a column ``true``.
 
     A step before the first mistake is right, the first mistake is wrong, and of what follows from a mistake
-    nobody says (Lightman et al. 2023, section 2.6): those steps are left out.
+    no label says (Lightman et al. 2023, section 2.6): those steps are left out.
     """
     judged = steps[steps["known"] & (steps["mistake"].isna() | (steps["step"] <= steps["mistake"]))]
     return judged.assign(true=judged["mistake"].isna() | (judged["step"] < judged["mistake"]))

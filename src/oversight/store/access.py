@@ -1,4 +1,4 @@
-"""Opening the database file, and the one way in which anybody's SQL reaches it."""
+"""Opening the database file, and the one way by which SQL from outside reaches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing people's judgements from the inbox into the database, whoever holds it just now."""
+"""Bringing people's judgements from the inbox into the database, whichever process holds it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oversight.store.writer import StoreWriter
 __all__ = ["flush_judgements"]
 
 _PATIENCE_S = 3.0
-"""How long a person waits for a store that is between two owners; whoever opens it next takes in what is left."""
+"""Seconds that a person waits for a store between two owners; the next one to open it ingests what is left."""
 
 _ANSWER_S = 30.0
 _BATCH = 100
@@ -52,7 +52,7 @@ def flush_judgements(directory: Path) -> int:
                 return 0
             except Suspended:
                 return len(pending)
-            except OSError:  # nobody is there, or not any more
+            except OSError:  # no process answers
                 pass
             try:
                 StoreWriter.open(directory, answering=False).close()  # which takes in what is pending

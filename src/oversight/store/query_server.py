@@ -58,7 +58,7 @@ def socket_path(directory: Path) -> Path:
 
 
 def answers(directory: Path) -> bool:
-    """Whether somebody who holds the store in ``directory`` answers others, and so means to stay."""
+    """Whether the process that holds the store in ``directory`` answers others, and so means to stay."""
     with socket(AF_UNIX) as client, suppress(OSError):
         client.connect(str(socket_path(directory)))
         return True
@@ -71,7 +71,7 @@ class QueryServer:
     def __init__(self, directory: Path, con: duckdb.DuckDBPyConnection, accept: Accept) -> None:
         self._entry = directory / SOCKET
         self._folder: Path | None = None
-        self._entry.unlink(missing_ok=True)  # whoever left it is dead: this process holds the database's lock
+        self._entry.unlink(missing_ok=True)  # its process has ended: this one holds the database's lock
         self._server = self._bound(con, accept)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="oversight-store", daemon=True
@@ -113,7 +113,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(str(path), _Handler, bind_and_activate=False)
         try:
             self.server_bind()
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # before anybody can connect
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # before any process can connect
             self.server_activate()
         except BaseException:
             self.server_close()
@@ -140,7 +140,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
                 if not self._clients:
                     break
                 for client, cursor in self._clients.items():
-                    with suppress(OSError):  # first, so that nobody is told of the interrupt
+                    with suppress(OSError):  # first, so that no client is told of the interrupt
                         client.shutdown(SHUT_RDWR)
                     cursor.interrupt()
             time.sleep(0.01)

@@ -46,7 +46,7 @@ class Store:
         for last in retrying(_PATIENCE_S):
             try:
                 return _ask_writer(self.directory, request)
-            except OSError:  # nobody is there, or not any more
+            except OSError:  # no process answers
                 pass
             try:
                 return _read_file(self.directory, sql, params)

@@ -85,11 +85,11 @@ class StoreWriter:
     def open(cls, directory: Path, *, answering: bool = True) -> Self:
         """Open the store in ``directory``, which is created if it is missing, and start answering readers.
 
-        Judgements that people gave while nobody could write it are taken in.
+        Judgements that people gave while it had no writer are ingested.
 
         Args:
             directory: the store's.
-            answering: false for whoever lets go of it again at once: others wait for that.
+            answering: false for a process that closes it again at once: others wait for that.
 
         Raises:
             StoreError: another process is writing it, it is damaged or may not be written, or it was
@@ -264,7 +264,7 @@ def _parts(of: Iterable[T]) -> Iterator[list[T]]:
 
 
 def _connect_between_others(directory: Path) -> duckdb.DuckDBPyConnection:
-    """Open the file for writing, waiting out whoever has it open for one query or one judgement."""
+    """Open the file for writing, waiting for a process that has it open for one query or one judgement."""
     for last in retrying(_OTHERS_GONE_S):
         try:
             return connect(directory, read_only=False)

@@ -61,7 +61,7 @@ class BigBenchMistake(FileTask):
     Tyen et al. (2024), "LLMs cannot find reasoning errors, but can correct them given the error location"
     (Apache-2.0): 2,186 traces of a language model on five tasks. The trace stands in the question, a line
     ``Step N: …`` per step, from 1, and then ``Final answer: …``; there is no hidden material. Four of five
-    traces hold a mistake, so whoever always says so is right that often. With ``asks: steps`` the question is
+    traces hold a mistake, so saying so always is right that often. With ``asks: steps`` the question is
     the problem alone, and the trace is there for protocols that check steps. Each question is its own cluster.
     """
 

@@ -200,7 +200,7 @@ def _download(download: Download, target: Path, known: str | None, recorded: Pat
 
 
 def _pieces(download: Download) -> Iterator[bytes]:
-    """What the server sends, with a progress bar if somebody is watching."""
+    """What the server sends, with a progress bar on a terminal."""
     try:
         with (
             httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client,

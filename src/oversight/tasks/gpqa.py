@@ -26,7 +26,7 @@ _ARCHIVE = Download(
     "gpqa/dataset.zip",
     "461ae7329f15a3e35f8184d2dac24b990f34fdf12f366ca4062d8e6638cd08dc",
 )
-_PASSWORD = b"deserted-untie-orchid"  # published in the authors' README, to keep crawlers out and nobody else
+_PASSWORD = b"deserted-untie-orchid"  # published in the authors' README, to keep crawlers out and no one else
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 

@@ -122,7 +122,7 @@ class PRM800K(TraceTask):
         if mistake is None and not reaches_the_answer:
             self.leave_out(_UNLABELLED)
             return
-        # People may find the answer reached before the solution ends; what comes then nobody has rated.
+        # People may find the answer reached before the solution ends; what comes then is not rated.
         steps = problem.pre_generated_steps[: len(ratings)] if mistake is None else problem.pre_generated_steps
         answer = " ".join((problem.pre_generated_answer or "").split())
         yield trace_item(

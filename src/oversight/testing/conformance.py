@@ -1,7 +1,7 @@
 """The check that every protocol must pass: nothing leaks, nothing is forged, histories only grow.
 
 It runs the protocol on models that are all hostile: whatever they write carries a mark of its own, and tries
-to pass for somebody else. Then it reads every prompt that was sent. Plugin authors call `check_protocol` in
+to pass for another seat. Then it reads every prompt that was sent. Plugin authors call `check_protocol` in
 their own tests; the framework's tests call it for every installed protocol.
 """
 

@@ -36,12 +36,12 @@ class JobOutcome(NamedTuple):
 
     @classmethod
     def cancelled(cls) -> JobOutcome:
-        """Somebody cancels the job."""
+        """The job is cancelled from outside."""
         return cls("cancelled")
 
     @classmethod
     def stuck(cls, status: str = "running") -> JobOutcome:
-        """The job never ends; its status may be one that nobody has heard of."""
+        """The job never ends; its status may be an unknown one."""
         return cls(status)
 
     @classmethod

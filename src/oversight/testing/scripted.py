@@ -18,7 +18,7 @@ Scripted = str | ChatReply | CallFailed | Callable[[ChatRequest], str | ChatRepl
 
 
 class ScriptedModel(ChatModel):
-    """Answers from a queue, then for ever in whatever form is asked; keeps every request it got.
+    """Answers from a queue, then in whatever form is asked; keeps every request it got.
 
     Args:
         replies: what to answer, in order.

@@ -38,7 +38,7 @@ class HeldOutSet(NamedTuple):
     asked: Mapping[str, frozenset[tuple[str, str]]]
 
     def has(self, question: Question, *, sees_material: bool) -> bool:
-        """Whether somebody who sees this question, with or without its material, sees one to be evaluated on.
+        """Whether a reader of this question, with or without its material, sees one to be evaluated on.
 
         One prompt may ask for something else of every material. But where a single question has it, more or less
         material, or another excerpt under the same id, makes no other question of it.
@@ -109,7 +109,7 @@ class DistillationDataset:
                 self.left_out[why] += 1
 
     def of_overseer(self, transcript: Transcript) -> Iterator[ChatRow]:
-        """The overseers' rows of a tree in which nobody steered and nothing is to be evaluated on."""
+        """The overseers' rows of a tree without a steering adversary and with nothing to be evaluated on."""
         if not transcript.sides and not any(self._held_out.has_part(node["question"]) for node in _nodes(transcript)):
             yield from overseer_rows(transcript)
 

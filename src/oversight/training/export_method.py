@@ -1,4 +1,4 @@
-"""A round's rows as a file, for whoever trains the next model elsewhere."""
+"""A round's rows as a file, for training the next model elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Export"]
 
 
 class Export(EpisodeRounds):
-    """Writes each round's rows as chat-SFT JSON lines and waits until somebody names the model trained on them."""
+    """Writes each round's rows as chat-SFT JSON lines and waits for the name of the model trained on them."""
 
     MANNER = frozenset({"models"})
 

@@ -1,4 +1,4 @@
-"""What the phases of a round are, whoever carries them out."""
+"""What the phases of a round are; methods carry them out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PhaseResult(NamedTuple):
     Attributes:
         data: what is kept of it, JSON-serialisable; None if it has to be taken up again.
         driven: the episodes that were run for it.
-        waiting: what somebody has to do before it can be taken up again.
+        waiting: what a person has to do before it can be taken up again.
         planned, already: episodes that it asks for, and how many of them had been judged before.
     """
 

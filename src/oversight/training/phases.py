@@ -122,7 +122,7 @@ class Phases:
         roles = (*protocol.roles, CEILING)
         for role in file.models:
             if role not in roles:
-                message = f"nobody has the role '{role}' here{nearest(role, roles)}; roles: {', '.join(roles)}"
+                message = f"no model has the role '{role}' here{nearest(role, roles)}; roles: {', '.join(roles)}"
                 raise source.problem(("models", role), message)
         if self.ceiling == self.first:
             raise source.problem(("models", CEILING), "the ceiling is X_0 itself; leave it out")

@@ -179,7 +179,7 @@ def _read(path: Path, fresh: _Record) -> _Record:
     """The record of the same tuning, or ``fresh`` where there is none to go on with.
 
     Raises:
-        UsageError: the file is no record; to start anew might pay a second time.
+        UsageError: the file is no record; to start again might pay a second time.
     """
     try:
         known = _Record.model_validate_json(path.read_bytes())

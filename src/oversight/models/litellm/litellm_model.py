@@ -188,7 +188,7 @@ class LiteLLMModel(LiteLLMFacts):
         return messages
 
     def _key(self, litellm: Any) -> str | None:
-        """The key to pass, read anew each time so that none is kept; None leaves the choice to LiteLLM."""
+        """The key to pass, read each time so that none is kept; None leaves the choice to LiteLLM."""
         settings = self.settings
         if settings.api_key_env:
             return os.environ.get(settings.api_key_env)
@@ -256,7 +256,7 @@ def _extras_of(asked: Mapping[str, Any]) -> frozenset[str]:
 
 @functools.cache
 def _wants_cache_hints(litellm: Any, model: str) -> bool:
-    """Whether the model caches prompts only where told to, which is Claude's way, whoever serves it."""
+    """Whether the model caches prompts only where told to, as Claude does with every provider."""
     with suppress(Exception):
         return "claude" in model.lower() and bool(litellm.utils.supports_prompt_caching(model=model))
     return False

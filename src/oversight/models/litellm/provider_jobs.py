@@ -159,7 +159,7 @@ class TuningApi:
         return await self._persist(upload)
 
     async def find_or_make(self, file: str) -> Job:
-        """The job for a file that nobody else uses.
+        """The job for a file that no other job uses.
 
         A request to make one may have succeeded without our hearing of it, because we died or the reply was lost
         or LiteLLM could not read it. So each attempt looks first.

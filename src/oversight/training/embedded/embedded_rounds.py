@@ -37,7 +37,7 @@ class EmbeddedRounds:
     """The three phases of a round. Each does nothing if it was done before, and can be killed at any moment.
 
     Whatever is random is keyed by the seed, the round and its purpose, and X_{k-1} is read from its file, so a
-    phase that is begun anew ends exactly as it would have. One process at a time may work in a folder.
+    phase that is begun again ends exactly as it would have. One process at a time may work in a folder.
 
     Args:
         train: draws what is amplified and learned from.

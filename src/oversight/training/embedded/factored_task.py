@@ -114,7 +114,7 @@ class FactoredTask(Pluggable, ABC):
     def amplify(
         self, facts: Tokens, questions: Tokens, ask: Ask, *, rng: np.random.Generator, error_rate: float = 0.0
     ) -> Tokens:
-        """What H answers with the help of whoever answers ``ask``: Amplify^H(X).
+        """What H answers with the help of ``ask``: Amplify^H(X).
 
         H's errors fall on what H hands over, once a question, whether it was looked up or put together: with
         probability ``error_rate`` that is replaced by an answer drawn uniformly from all there are. So with

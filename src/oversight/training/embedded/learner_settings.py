@@ -45,7 +45,7 @@ class DistilSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     learner: LearnerSettings = LearnerSettings()
-    instances: int = Field(1200, ge=1, description="training instances that are drawn anew for every round")
+    instances: int = Field(1200, ge=1, description="training instances that are drawn for every round")
     questions: int = Field(24, ge=1, description="questions that are amplified about each of them")
     hardest: int = Field(
         12,

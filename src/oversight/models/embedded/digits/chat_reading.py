@@ -38,7 +38,7 @@ class Sight(NamedTuple):
     public: dict[int, int]
     """Value by place of the pixels the question itself shows."""
     revealed: dict[int, int]
-    """Value by place of the nonzero pixels revealed since, by anybody; a repeated one counts once."""
+    """Value by place of the nonzero pixels revealed since, by any seat; a repeated one counts once."""
     image: NDArray[np.uint8] | None
     """(64,) brightness, for a seat that sees the material."""
     own_turns: int

@@ -39,7 +39,7 @@ class Pixel(NamedTuple):
 
 
 class Images(NamedTuple):
-    """All images, and which of them nobody trains on."""
+    """All images, and which of them are held out of training."""
 
     pixels: NDArray[np.uint8]
     """(1797, 64) brightness 0..16."""

@@ -1,7 +1,7 @@
 """The two embedded models: a judge that has learned from a few pixels, and a debater that plays it perfectly.
 
 They are the experiment of Irving, Christiano and Amodei 2018 (arXiv 1805.00899, section 3) run for real on
-8x8 digits: nobody's competence is simulated, and both read the same prompts a language model gets.
+8x8 digits: no competence is simulated, and both read the same prompts a language model gets.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Solver:
     """Exact play against one judge.
 
     A position is an image, the places revealed, and for each reveal to come whether the maximising side
-    makes it (``turns``). It need not lie on anybody's best line: pixels shown to all from the start and
+    makes it (``turns``). It need not lie on a best line of play: pixels shown to all from the start and
     moves wasted on nothing new are just other positions.
     """
 

@@ -55,7 +55,7 @@ class Prompter:
             return False
 
     def _harmless(self, content: str) -> str:
-        """Break the tokenizer's control tokens where somebody wrote them: text cannot forge structure (rule 3)."""
+        """Break the tokenizer's control tokens in texts: text cannot forge structure (rule 3)."""
         for mark in self._marks:
             content = content.replace(mark, f"{mark[0]} {mark[1:]}")
         return content

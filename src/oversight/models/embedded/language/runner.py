@@ -125,7 +125,7 @@ class Runner:
                 _answer(asked.future, begun if isinstance(begun, Generated) else begun.generated())
 
     def _next(self, running: int) -> _Asked | None:
-        """Take the first job that somebody still waits for, if the batch has room for it."""
+        """Take the first job that is still awaited, if the batch has room for it."""
         with self._changed:
             while self._waiting and self._waiting[0].future.cancelled():
                 self._waiting.popleft()

@@ -100,7 +100,7 @@ def _checked(
 def _agrees(game: Game, state: State, held: Sequence[tuple[str, int | None]], kind: str) -> Finding:
     for who, what in held:
         if what is None:
-            return Finding("incorrect", kind, f"{who} is given something that nobody has")
+            return Finding("incorrect", kind, f"{who} is given something that no one has")
         if state[who] != what:
             return Finding("incorrect", kind, f"{who} should have {' '.join(sorted(game.things[state[who]]))}")
     partial = "" if len({who for who, _ in held}) == len(game.start) else " (of those named)"
