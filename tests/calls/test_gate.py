@@ -397,7 +397,7 @@ async def test_an_unusable_reply_is_kept_and_its_half_surrogates_do_no_harm(gate
     assert model.calls == 2
     # Another attempt asks anew.
     later = Meter(model, MODEL, gate, "0:b", settings).for_attempt("e", 1, 0)
-    assert (await later.chat(REQUEST)).origin is CacheStatus.MADE
+    assert (await later.chat(REQUEST)).origin is CacheStatus.MISS
     assert model.calls == 3
 
 
@@ -435,9 +435,9 @@ async def test_seats_seeds_samples_and_forms_are_calls_of_their_own(gate_of: Ope
         REQUEST._replace(messages=(ChatMessage("system", "Which?"),)),
     ]
     for request in asked:
-        assert (await meter.for_attempt("e", 0, 0).chat(request)).origin is CacheStatus.MADE
-    assert (await meter.for_attempt("e", 0, 1).chat(REQUEST)).origin is CacheStatus.MADE
+        assert (await meter.for_attempt("e", 0, 0).chat(request)).origin is CacheStatus.MISS
+    assert (await meter.for_attempt("e", 0, 1).chat(REQUEST)).origin is CacheStatus.MISS
     for request in asked:
         assert (await meter.for_attempt("f", 0, 0).chat(request)).origin is CacheStatus.SHARED
-        assert (await meter.for_attempt("e", 1, 0).chat(request)).origin is CacheStatus.KEPT
+        assert (await meter.for_attempt("e", 1, 0).chat(request)).origin is CacheStatus.RESUMED
     assert model.calls == len(asked) + 1

@@ -79,9 +79,9 @@ class World:
         found = self.journal.find(a_call(key, *who, number))
         mine, usable = self.mine(who, key), self.usable(key)
         if number < len(mine):
-            due, origin = mine[number], CacheStatus.MADE
+            due, origin = mine[number], CacheStatus.MISS
         elif usable and not mine:
-            due, origin = usable[0], CacheStatus.KEPT if usable[0].who[0] == who[0] else CacheStatus.SHARED
+            due, origin = usable[0], CacheStatus.RESUMED if usable[0].who[0] == who[0] else CacheStatus.SHARED
         else:
             assert found is None
             return True
@@ -280,7 +280,7 @@ def test_a_process_that_is_killed_loses_nothing_that_it_was_told_is_kept(tmp_pat
         for number in range(told + 1):
             for episode in ("e", "other"):
                 assert (found := journal.find(a_call(f"k{number}", episode)))
-                assert (found.reply.origin, found.reply.text) == (CacheStatus.MADE, "x" * 3000)
+                assert (found.reply.origin, found.reply.text) == (CacheStatus.MISS, "x" * 3000)
         assert journal.find(a_call(f"k{told + 2}")) is None
         journal.close()
 

@@ -69,7 +69,7 @@ async def carry_out(limiter: Limiter, doings: list[Doing]) -> list[Did]:
         place = len(done)
         done.append(Did(number, asked, started, started, doing))
         await asyncio.sleep(doing.lasts)
-        limiter.learn(started, doing.tokens, 0 if doing.fails else doing.used, doing.fails, None)
+        limiter.observe(started, doing.tokens, 0 if doing.fails else doing.used, doing.fails, None)
         limiter.leave()
         done[place] = done[place]._replace(ended=now())
 
@@ -135,7 +135,7 @@ def test_what_took_fewer_tokens_than_thought_makes_room_and_no_more_than_that() 
         limiter = Limiter(10, None, 100, clock=now)
         started = await limiter.enter(100)
         await asyncio.sleep(59)
-        limiter.learn(started, 100, 10, None, None)
+        limiter.observe(started, 100, 10, None, None)
         limiter.leave()
         begun = [await limiter.enter(90)]
         await asyncio.sleep(3)
@@ -150,7 +150,7 @@ def test_what_took_more_tokens_than_thought_is_made_up_for() -> None:
     async def main() -> float:
         limiter = Limiter(10, None, 100, clock=now)
         started = await limiter.enter(10)
-        limiter.learn(started, 10, 95, None, None)
+        limiter.observe(started, 10, 95, None, None)
         return await limiter.enter(10)
 
     assert skipping(main()) == pytest.approx(60)
@@ -170,7 +170,7 @@ def test_a_burst_of_refusals_halves_once_and_successes_grow_back() -> None:
         first = [await limiter.enter(1) for _ in range(8)]
         await asyncio.sleep(1)
         for started in first:
-            limiter.learn(started, 1, 0, LIMITED, None)
+            limiter.observe(started, 1, 0, LIMITED, None)
             limiter.leave()
         assert limiter.allowed == 4
         await asyncio.sleep(0.1)
@@ -179,19 +179,19 @@ def test_a_burst_of_refusals_halves_once_and_successes_grow_back() -> None:
         await asyncio.sleep(30)
         assert not fifth.done()
         for started in second:
-            limiter.learn(started, 1, 0, LIMITED, None)
+            limiter.observe(started, 1, 0, LIMITED, None)
             limiter.leave()
         assert limiter.allowed == 2
         # Two were under way at a time; a round of successes adds about one.
-        limiter.learn(await fifth, 1, 1, None, None)
-        limiter.learn(now(), 1, 1, None, None)
+        limiter.observe(await fifth, 1, 1, None, None)
+        limiter.observe(now(), 1, 1, None, None)
         assert 2.8 < limiter.allowed < 3.1
         for _ in range(200):
-            limiter.learn(now(), 1, 1, None, None)
+            limiter.observe(now(), 1, 1, None, None)
         assert limiter.allowed == 8
         for _ in range(20):
             await asyncio.sleep(1)
-            limiter.learn(now(), 1, 0, LIMITED, None)
+            limiter.observe(now(), 1, 0, LIMITED, None)
         assert limiter.allowed == 1  # and never nothing
 
     skipping(main())
@@ -202,9 +202,9 @@ def test_what_a_provider_asks_to_wait_all_wait_and_a_minute_at_most(asked: float
     async def main() -> list[float]:
         limiter = Limiter(16, clock=now)
         started = await limiter.enter(1)
-        limiter.learn(started, 1, 0, LIMITED, asked)
+        limiter.observe(started, 1, 0, LIMITED, asked)
         limiter.leave()
-        limiter.learn(started, 1, 0, LIMITED, 1.0)  # a shorter pause does not cut the longer one short
+        limiter.observe(started, 1, 0, LIMITED, 1.0)  # a shorter pause does not cut the longer one short
         return [await asyncio.create_task(limiter.enter(1)) for _ in range(2)]
 
     begun = skipping(main())
@@ -222,7 +222,7 @@ def fail_for_ever(limiter: Limiter, lanes: int, stop: Callable[[], bool]) -> lis
                 started = await limiter.enter(1)
                 begun.append(started)
                 await asyncio.sleep(1)
-                limiter.learn(started, 1, 0, DOWN, None)
+                limiter.observe(started, 1, 0, DOWN, None)
                 limiter.leave()
                 if stop():
                     limiter.close()
@@ -236,8 +236,8 @@ def fail_for_ever(limiter: Limiter, lanes: int, stop: Callable[[], bool]) -> lis
 
 def test_an_outage_is_probed_one_at_a_time_ever_more_rarely_and_then_given_up() -> None:
     limiter = Limiter(16, clock=now)
-    begun = fail_for_ever(limiter, 16, lambda: limiter.hopeless)
-    assert limiter.hopeless
+    begun = fail_for_ever(limiter, 16, lambda: limiter.is_open)
+    assert limiter.is_open
     together, probes = begun[: 16 * 10], begun[16 * 10 :]
     assert max(together) < 12  # ten rounds of sixteen that failed together count as ten failures
     probes = probes[: len(probes) - 15]  # when it is closed, the other lanes are let in to be told
@@ -260,11 +260,11 @@ def test_where_nobody_has_ever_answered_connections_are_given_up_soon(
         for failure in (*before, *itertools.repeat(FailureClass.CONNECTION, 30)):
             started = await limiter.enter(1)
             await asyncio.sleep(1)
-            limiter.learn(started, 1, 0, failure, None)
+            limiter.observe(started, 1, 0, failure, None)
             limiter.leave()
             await asyncio.sleep(0.1)
             failed += failure in (DOWN, FailureClass.CONNECTION)
-            if limiter.hopeless:
+            if limiter.is_open:
                 break
         return failed
 
@@ -277,7 +277,7 @@ def test_one_answer_ends_an_outage_and_what_was_given_up_does_not() -> None:
         for _ in range(12):
             started = await limiter.enter(1)
             await asyncio.sleep(1)
-            limiter.learn(started, 1, 0, DOWN, None)
+            limiter.observe(started, 1, 0, DOWN, None)
             limiter.leave()
             await asyncio.sleep(0.1)
         before = now()
@@ -285,10 +285,10 @@ def test_one_answer_ends_an_outage_and_what_was_given_up_does_not() -> None:
         second = asyncio.create_task(limiter.enter(1))
         assert first > before
         await asyncio.sleep(30)
-        limiter.learn(first, 1, 0, FailureClass.PLUGIN, None)  # the episode was dropped: nobody knows more than before
+        limiter.observe(first, 1, 0, FailureClass.PLUGIN, None)  # a dropped episode says nothing of the provider
         await asyncio.sleep(30)
         assert not second.done()
-        limiter.learn(first, 1, 0, FailureClass.CONTEXT_LENGTH, None)  # an answer, if not a welcome one
+        limiter.observe(first, 1, 0, FailureClass.CONTEXT_LENGTH, None)  # an answer, if not a welcome one
         limiter.leave()
         at = [await second, *[await limiter.enter(1) for _ in range(3)]]
         assert max(at) - now() < 1

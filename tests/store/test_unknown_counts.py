@@ -69,7 +69,7 @@ def test_a_sum_of_tokens_is_unknown_if_one_count_is_and_nothing_if_no_call_was_m
 @pytest.mark.long
 def test_calls_that_a_later_attempt_kept_leave_its_sum_known(tmp_path: Path) -> None:
     spec = samples.spec(ITEM)
-    kept = unknown(0).model_copy(update={"origin": CacheStatus.KEPT})
+    kept = unknown(0).model_copy(update={"origin": CacheStatus.RESUMED})
     store = stored(tmp_path, (spec, samples.judged(spec, (0.25, 0.75), (kept, samples.call(1)))))
     assert rows(store, "SELECT prompt_tokens, calls FROM tally") == [{"prompt_tokens": 100, "calls": 1}]
     assert rows(store, "SELECT prompt_tokens, n_calls FROM results") == [{"prompt_tokens": None, "n_calls": 2}]

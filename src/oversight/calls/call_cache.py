@@ -160,11 +160,11 @@ class CallCache:
         if anything:
             mine = []
         if call.outcomes < len(mine):
-            row, origin = mine[call.outcomes], CacheStatus.MADE
+            row, origin = mine[call.outcomes], CacheStatus.MISS
         elif usable and not mine:
             # A replayed store's attempts are on record there, not where the replay is stored.
             earlier = usable[0][1] == call.episode_id and not anything
-            row, origin = usable[0], CacheStatus.KEPT if earlier else CacheStatus.SHARED
+            row, origin = usable[0], CacheStatus.RESUMED if earlier else CacheStatus.SHARED
         elif anything and call.outcomes < len(rows):
             row, origin = rows[call.outcomes], CacheStatus.SHARED
         else:

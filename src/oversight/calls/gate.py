@@ -119,18 +119,18 @@ class CallGate(Gate):
         self._budget = Budget(settings.max_cost, spent)
         self._limiters: dict[tuple[str, str | None], Limiter] = {}
         self._permits: dict[str, _Permit] = {}
-        self._living: dict[str, str] = {}
-        self._dead: set[str] = set()
+        self._current: dict[str, str] = {}
+        self._expired: set[str] = set()
         self._stopped: RunStopped | None = None
         self._lost = 0
         # One thread writes, one thing after the other, whichever waiting task is cancelled meanwhile.
         self._writing = ThreadPoolExecutor(1, "oversight-calls")
         self._completed: SimpleQueue[_Completed] = SimpleQueue()
-        self._burying: set[asyncio.Task[None]] = set()
+        self._reclaiming: set[asyncio.Task[None]] = set()
 
     async def admit(self, call: Call) -> Recorded | RunStopped | None:
         """See `Gate.admit`."""
-        await self._bury(call.worker)
+        await self._reclaim(call.worker)
         try:
             if found := self._reader.find(call, anything=self._replaying):
                 return found
@@ -146,7 +146,7 @@ class CallGate(Gate):
         except BaseException:
             await self._budget.release(call.id)
             raise
-        if self._stopped or call.worker in self._dead:  # while this one waited
+        if self._stopped or call.worker in self._expired:  # while this one waited
             limiter.withdraw(started, call.tokens)
             await self._budget.release(call.id)
             return self._stopped
@@ -160,7 +160,7 @@ class CallGate(Gate):
         if permit := self._permits.pop(call.id, None):
             permit.expiry.cancel()
             used = (outcome.reply.prompt_tokens or 0) + (outcome.reply.completion_tokens or 0) if outcome.reply else 0
-            permit.limiter.learn(permit.started, call.tokens, used, outcome.failure, outcome.retry_after)
+            permit.limiter.observe(permit.started, call.tokens, used, outcome.failure, outcome.retry_after)
             permit.limiter.leave()
         try:
             reply = await self._keep(call, outcome) if outcome.reply is not None else None
@@ -173,7 +173,7 @@ class CallGate(Gate):
         name = self._settings.limits[call.model].name
         if outcome.failure in _REFUSED:
             return await self._stop(StopReason.REFUSED, f"model {name}: {outcome.detail}")
-        if permit and permit.limiter.hopeless:
+        if permit and permit.limiter.is_open:
             return await self._stop(StopReason.UNREACHABLE, f"model {name} does not answer: {outcome.detail}")
         return reply
 
@@ -212,22 +212,22 @@ class CallGate(Gate):
             )
         return self._limiters[place]
 
-    async def _bury(self, worker: str) -> None:
+    async def _reclaim(self, worker: str) -> None:
         """Reclaim the permits of a dead worker: one that was restarted in the same place has another second name."""
-        if worker in self._dead:
+        if worker in self._expired:
             return  # it asked before it died
         place = worker.partition(":")[0]
-        before, self._living[place] = self._living.get(place, worker), worker
+        before, self._current[place] = self._current.get(place, worker), worker
         if before != worker:
-            self._dead.add(before)
+            self._expired.add(before)
             for name in [name for name, permit in self._permits.items() if permit.call.worker == before]:
                 await self._lose(name)
 
     def _expire(self, name: str) -> None:
         """Take back what was never told of, for example because the worker's machine is gone."""
         task = asyncio.ensure_future(self._lose(name))
-        self._burying.add(task)
-        task.add_done_callback(self._burying.discard)
+        self._reclaiming.add(task)
+        task.add_done_callback(self._reclaiming.discard)
 
     async def _lose(self, name: str) -> None:
         if permit := self._permits.pop(name, None):

@@ -16,9 +16,9 @@ _LOOK_AGAIN_S = 5.0
 """How long a waiting call sleeps at most before it looks again: another's permit may have expired."""
 
 _LONGEST_PAUSE_S = 60.0
-_DOUBTFUL, _HOPELESS, _NOBODY_THERE = 10, 20, 5
-"""After how many failures in a row one call at a time tries again, and after how many none does; the last is for
-connections to a model that has never answered, as where no server was started."""
+_HALF_OPEN_AFTER, _OPEN_AFTER, _UNREACHABLE_AFTER = 10, 20, 5
+"""The circuit breaker: failures in a row after which one call at a time tries again, and after which none does.
+The last is for connections to a model that has never answered, as where no server was started."""
 
 _ROUNDING = 1e-6
 _DOWN = frozenset({FailureClass.SERVER_ERROR, FailureClass.TIMEOUT, FailureClass.CONNECTION, FailureClass.MALFORMED})
@@ -103,15 +103,15 @@ class Limiter:
         self._cut_at = -1.0
         self._failed_at = -1.0
         self._in_a_row = 0
-        self._unheard_of = True
+        self._never_answered = True
         self._closed = False
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
     @property
-    def hopeless(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the provider has not answered for so long that the run had better stop."""
-        return self._in_a_row >= (_NOBODY_THERE if self._unheard_of else _HOPELESS)
+        return self._in_a_row >= (_UNREACHABLE_AFTER if self._never_answered else _OPEN_AFTER)
 
     async def enter(self, tokens: int) -> float:
         """Wait until a call of about ``tokens`` may start, or the run stops; return the time then."""
@@ -149,7 +149,7 @@ class Limiter:
         """Have the waiting look again."""
         self._changed.set()
 
-    def learn(
+    def observe(
         self, started: float, expected: int, used: int, failure: FailureClass | None, retry_after: float | None
     ) -> None:
         """Take in how a call went.
@@ -163,7 +163,7 @@ class Limiter:
         """
         now = self._clock()
         if failure not in (FailureClass.CONNECTION, FailureClass.PLUGIN):
-            self._unheard_of = False
+            self._never_answered = False
         if used > expected:
             self._tokens.use(used - expected, now)
         elif used:
@@ -177,8 +177,8 @@ class Limiter:
             # Calls that were under way together fail together, and count as one.
             if started > self._failed_at:
                 self._in_a_row, self._failed_at = self._in_a_row + 1, now
-            if self._in_a_row >= _DOUBTFUL:
-                pause = min(2.0 ** (self._in_a_row - _DOUBTFUL), _LONGEST_PAUSE_S)
+            if self._in_a_row >= _HALF_OPEN_AFTER:
+                pause = min(2.0 ** (self._in_a_row - _HALF_OPEN_AFTER), _LONGEST_PAUSE_S)
                 self._paused_until = max(self._paused_until, now + pause)
         elif failure is not FailureClass.PLUGIN:  # which says nothing about the provider: the call was given up
             self._in_a_row = 0
@@ -186,7 +186,7 @@ class Limiter:
 
     def _wait_s(self, tokens: int) -> float:
         """Seconds until a call may start, as far as can be known now."""
-        at_a_time = 1 if self._in_a_row >= _DOUBTFUL else int(self.allowed)
+        at_a_time = 1 if self._in_a_row >= _HALF_OPEN_AFTER else int(self.allowed)
         if self.in_flight >= at_a_time:
             return _LOOK_AGAIN_S
         now = self._clock()

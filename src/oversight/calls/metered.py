@@ -48,7 +48,7 @@ class Meter:
         """The model as one attempt at an episode calls it."""
         return MeteredModel(self, episode_id, attempt, seed)
 
-    def learn(self, reply: ChatReply) -> None:
+    def observe(self, reply: ChatReply) -> None:
         """Take in the length of a reply."""
         if reply.completion_tokens is not None:
             self._longest = max(self._longest, reply.completion_tokens)
@@ -146,7 +146,7 @@ class MeteredModel(ChatModel):
             raise settled
         if settled is not None:
             self._outcomes[call.key] = call.outcomes + 1
-            self._meter.learn(settled)
+            self._meter.observe(settled)
         if failure is not None:
             raise CallFailed(failure.failure, failure.message, failure.retry_after, settled)
         assert settled is not None

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from oversight.cli.output import Format, err, out, plain, print_frame
 from oversight.execution.run_status import arm_row
 from oversight.experiment.arm import PlannedEpisode
-from oversight.experiment.cost_estimate import Estimate, estimate
+from oversight.experiment.cost_estimate import CostEstimate, estimate
 from oversight.experiment.dry_run import refuse_exits
 from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.file import Experiment
@@ -25,7 +25,7 @@ def print_plan(plan: Plan, form: Format) -> None:
     """Print what each arm would take; for people also what it could detect."""
     refuse_exits(plan.faults)
     rows = estimate(plan)
-    print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {plan.run_id}")
+    print_frame(CostEstimate._fields, [tuple(row) for row in rows], form, f"run {plan.run_id}")
     if form is Format.TABLE:
         for line in power_lines(plan):
             out.print(plain(line), soft_wrap=True)
@@ -41,7 +41,7 @@ def print_iterated(experiment: Experiment, limit: int | None, form: Format) -> N
 
     method, run_id = method_of(experiment, limit)
     rows, warnings = method.estimated()
-    print_frame(Estimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
+    print_frame(CostEstimate._fields, [tuple(row) for row in rows], form, f"run {run_id}")
     for line in method.endpoints():
         err.print(plain(line), soft_wrap=True)
     for warning in warnings:

@@ -19,9 +19,9 @@ Truncation: TypeAlias = Literal["fail", "keep", "again"]
 class CacheStatus(StrEnum):
     """For whom a call was made whose reply an attempt at an episode uses."""
 
-    MADE = "made"
+    MISS = "made"
     """For this attempt."""
-    KEPT = "kept"
+    RESUMED = "kept"
     """For an earlier attempt at the same episode, whose record has the same call."""
     SHARED = "shared"
     """For another episode, which asked exactly the same."""
@@ -89,7 +89,7 @@ class ChatReply(NamedTuple):
     cached_tokens: int | None = 0
     cost_usd: float | None = None
     latency_s: float = 0.0
-    origin: CacheStatus = CacheStatus.MADE
+    origin: CacheStatus = CacheStatus.MISS
     record: str = ""
     thought: str = ""
     truncated: bool = False
@@ -130,7 +130,7 @@ class CallRecord(BaseModel):
     failure: str | None = None
     detail: str | None = None
     notice: str | None = None
-    origin: CacheStatus = CacheStatus.MADE
+    origin: CacheStatus = CacheStatus.MISS
 
 
 def reply_of(failure: CallFailed) -> ChatReply | None:

@@ -59,7 +59,7 @@ class RunStats(Generic[Job, Done]):
 
     def add(self, job: Job, outcome: Done) -> None:
         """Count one outcome."""
-        made = [call for call in outcome.calls if call.origin is CacheStatus.MADE]
+        made = [call for call in outcome.calls if call.origin is CacheStatus.MISS]
         self.calls += len(made)
         self.spent_usd += sum(call.cost_usd or 0.0 for call in made)
         for call in made:

@@ -10,10 +10,10 @@ from oversight.experiment.dry_run import Expected
 from oversight.experiment.plan import Plan
 from oversight.models.binding import Binding
 
-__all__ = ["Estimate", "estimate", "times", "total"]
+__all__ = ["CostEstimate", "estimate", "times", "total"]
 
 
-class Estimate(NamedTuple):
+class CostEstimate(NamedTuple):
     """One arm's share: tokens by each model's own tokenizer, on prompts as they would be; cost at today's prices.
 
     Speeches count as long as their word limits let them be. Replies are what the seats would read: a model
@@ -30,7 +30,7 @@ class Estimate(NamedTuple):
     cost_usd: float | None
 
 
-def estimate(plan: Plan) -> list[Estimate]:
+def estimate(plan: Plan) -> list[CostEstimate]:
     """What each arm would take, and the total."""
     episodes = Counter(planned.arm for planned in plan.episodes)
     questions: defaultdict[int, set[str]] = defaultdict(set)
@@ -43,7 +43,7 @@ def estimate(plan: Plan) -> list[Estimate]:
         costs = [cost for _, _, cost in taken]
         known = [cost for cost in costs if cost is not None]
         rows.append(
-            Estimate(
+            CostEstimate(
                 arm.label,
                 len(questions[place]),
                 count,
@@ -56,11 +56,11 @@ def estimate(plan: Plan) -> list[Estimate]:
     return [*rows, total(rows, len(plan.items))]
 
 
-def times(row: Estimate, count: int, arm: str) -> Estimate:
+def times(row: CostEstimate, count: int, arm: str) -> CostEstimate:
     """What it takes to do one arm's share several times."""
     cost = None if row.cost_usd is None else round(row.cost_usd * count, 4)
     numbers = (row.episodes * count, row.calls * count, row.prompt_tokens * count, row.completion_tokens * count)
-    return Estimate(arm, row.questions, *numbers, cost)
+    return CostEstimate(arm, row.questions, *numbers, cost)
 
 
 def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple[int, int, float | None]:
@@ -80,11 +80,11 @@ def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple
     return prompt, reply, sum(known) if len(known) == len(costs) else None
 
 
-def total(rows: Sequence[Estimate], questions: int) -> Estimate:
+def total(rows: Sequence[CostEstimate], questions: int) -> CostEstimate:
     """The sum of several arms' shares."""
     costs = [row.cost_usd for row in rows]
     known = [cost for cost in costs if cost is not None]
-    return Estimate(
+    return CostEstimate(
         "total",
         questions,
         sum(row.episodes for row in rows),

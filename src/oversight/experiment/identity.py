@@ -50,5 +50,5 @@ def identity_data(models: Any, experiment: Experiment) -> Any:
 def _bare(model: Any, experiment: Experiment) -> Any:
     if not isinstance(model, dict):
         return model
-    manner = bind(model, experiment.file.seed, experiment.source).checked()[1].MANNER
+    manner = bind(model, experiment.file.seed, experiment.source).checked()[1].NON_IDENTITY_SETTINGS
     return {name: value for name, value in model.items() if name not in manner}

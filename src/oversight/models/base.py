@@ -59,7 +59,9 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    MANNER: ClassVar[frozenset[str]] = frozenset({"requests_per_minute", "tokens_per_minute", "max_concurrency"})
+    NON_IDENTITY_SETTINGS: ClassVar[frozenset[str]] = frozenset(
+        {"requests_per_minute", "tokens_per_minute", "max_concurrency"}
+    )
     """Settings that say how the model is reached and change nothing about what it answers."""
 
     model: str

@@ -34,7 +34,7 @@ class Binding(BaseModel):
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The settings that say what the model is; not those that only say how it is reached."""
-        manner = self.checked()[1].MANNER
+        manner = self.checked()[1].NON_IDENTITY_SETTINGS
         return {name: value for name, value in self.settings.items() if name not in manner}
 
     @cached_property
@@ -47,7 +47,7 @@ class Binding(BaseModel):
         """This model, held to the limits that ``other``, the same model bound elsewhere, states as well."""
         stricter = {
             name: min(limit for limit in (self.settings.get(name), other.settings.get(name)) if limit is not None)
-            for name in ModelSettings.MANNER
+            for name in ModelSettings.NON_IDENTITY_SETTINGS
             if name in self.settings or name in other.settings
         }
         return self.model_copy(update={"settings": {**self.settings, **stricter}})

@@ -183,7 +183,7 @@ def attempt_rows(run_id: str, spec: EpisodeSpec, outcome: EpisodeOutcome) -> dic
 
 def judgement_row(judgement: Judgement) -> Row:
     """The row of ``judgements`` that a judgement makes; a person's has no price."""
-    belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is CacheStatus.MADE]
+    belief, costs = judgement.belief, [call.cost_usd for call in judgement.calls if call.origin is CacheStatus.MISS]
     known = [cost for cost in costs if cost is not None]
     priced = judgement.calls_known and len(known) == len(costs)
     return {

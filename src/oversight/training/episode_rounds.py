@@ -12,7 +12,7 @@ from oversight.core.question import Item
 from oversight.execution.execute import RunSettings, find_pending, run_pending
 from oversight.execution.run_status import add_plan
 from oversight.experiment.bind import bind
-from oversight.experiment.cost_estimate import Estimate, estimate, times, total
+from oversight.experiment.cost_estimate import CostEstimate, estimate, times, total
 from oversight.experiment.dry_run import refuse_exits, refuse_failing
 from oversight.experiment.endpoints import endpoint_lines
 from oversight.experiment.file import Experiment
@@ -48,7 +48,7 @@ class EpisodeRounds(Method):
         """Plan the training and the evaluation with X_0, and see that they share no question."""
         return self.phases.check()
 
-    def ready(self, settings: RunSettings) -> None:
+    def check_available(self, settings: RunSettings) -> None:
         """See whether every model can be called from here, and whether no arm fails in its dry run."""
         for plan in self._first_plans():
             refuse_failing(plan.faults, keep_going=settings.keep_going)
@@ -57,7 +57,7 @@ class EpisodeRounds(Method):
                 for binding in plan.models.values():
                     binding.check()
 
-    def estimated(self) -> tuple[list[Estimate], list[str]]:
+    def estimated(self) -> tuple[list[CostEstimate], list[str]]:
         """Episodes with X_0 in the place of every X_k; fine-tuning itself is not in it."""
         train, held = self._first_plans()
         refuse_exits([*train.faults, *held.faults])

@@ -19,7 +19,7 @@ __all__ = ["Export"]
 class Export(EpisodeRounds):
     """Writes each round's rows as chat-SFT JSON lines and waits for the name of the model trained on them."""
 
-    MANNER = frozenset({"models"})
+    NON_IDENTITY_SETTINGS = frozenset({"models"})
 
     class Options(BaseModel):
         """The models that were trained so far."""
@@ -42,9 +42,9 @@ class Export(EpisodeRounds):
             others.append(name)
         return determined
 
-    def ready(self, settings: RunSettings) -> None:
+    def check_available(self, settings: RunSettings) -> None:
         """See also whether the models that were named can be called from here."""
-        super().ready(settings)
+        super().check_available(settings)
         for name in self.options.models if settings.replay is None else ():
             bind({**self.phases.first, "model": name}, 0, self.experiment.source).check()
 

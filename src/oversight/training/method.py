@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel
 
 from oversight.execution.execute import EpisodeStats, ProgressHook, RunSettings
-from oversight.experiment.cost_estimate import Estimate
+from oversight.experiment.cost_estimate import CostEstimate
 from oversight.experiment.file import Experiment, Iterate
 from oversight.store import StoreWriter
 
@@ -83,7 +83,7 @@ class Method(ABC):
     """
 
     Options: ClassVar[type[BaseModel]]
-    MANNER: ClassVar[frozenset[str]] = frozenset()
+    NON_IDENTITY_SETTINGS: ClassVar[frozenset[str]] = frozenset()
     """Options that say how the method is carried out and change nothing about what comes of it."""
 
     def __init__(self, experiment: Experiment, limit: int | None, options: BaseModel) -> None:
@@ -101,7 +101,7 @@ class Method(ABC):
             UsageError: it cannot, because a question is trained on and evaluated for example.
         """
 
-    def ready(self, settings: RunSettings) -> None:
+    def check_available(self, settings: RunSettings) -> None:
         """See whether what it takes is to be had here: a key, a library.
 
         Raises:
@@ -117,7 +117,7 @@ class Method(ABC):
         """
         return None
 
-    def estimated(self) -> tuple[list[Estimate], list[str]]:
+    def estimated(self) -> tuple[list[CostEstimate], list[str]]:
         """What all rounds would take of other people's models, by default nothing; and warnings."""
         return [], []
 

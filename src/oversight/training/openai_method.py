@@ -28,7 +28,7 @@ class OpenAI(EpisodeRounds):
     The costs of fine-tuning are the provider's to tell: no budget holds them.
     """
 
-    MANNER = frozenset({"poll_s", "timeout_s", "longest_s"})
+    NON_IDENTITY_SETTINGS = frozenset({"poll_s", "timeout_s", "longest_s"})
 
     class Options(BaseModel):
         """How models are tuned."""
@@ -65,7 +65,7 @@ class OpenAI(EpisodeRounds):
         self._tuning(self.phases.first)
         return determined
 
-    def ready(self, settings: RunSettings) -> None:
+    def check_available(self, settings: RunSettings) -> None:
         """See also whether there is a key to tune with."""
         if settings.replay is not None:
             raise UsageError("--replay: fine-tuning is not on record and would be paid for; run without --replay")
@@ -73,7 +73,7 @@ class OpenAI(EpisodeRounds):
         if self.tunes_ceiling and questions < FEWEST_ROWS:
             message = f"there are {questions} training questions; at least {FEWEST_ROWS} are needed to tune a ceiling"
             raise self.experiment.source.problem(("iterate", "distil", "ceiling"), message)
-        super().ready(settings)
+        super().check_available(settings)
         check(self._tuning(self.phases.first))
 
     def train(self, work: PhaseContext, round: int, rows: Path, data: dict[str, Any]) -> PhaseResult:

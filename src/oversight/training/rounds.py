@@ -83,7 +83,7 @@ def run_rounds(
         StoreError: the store cannot be opened or written.
     """
     method, run_id = method_of(experiment, limit)
-    method.ready(settings)
+    method.check_available(settings)
     done = Rounds(run_id)
     with StoreWriter.open(settings.store) as writer:
         stored = writer.rounds(run_id)
@@ -157,6 +157,6 @@ def _design(experiment: Experiment, method: Method, determined: list[str]) -> st
     if "protocols" in data:
         data["protocols"] = [without_limits(entry, experiment) for entry in data["protocols"]]
     iterate: Mapping[str, Any] = data["iterate"]
-    distil = {key: value for key, value in iterate["distil"].items() if key not in method.MANNER}
+    distil = {key: value for key, value in iterate["distil"].items() if key not in method.NON_IDENTITY_SETTINGS}
     asked = {key: value for key, value in iterate.items() if key not in ("rounds", "max_failed")}
     return digest([{**data, "iterate": {**asked, "distil": distil}}, determined], length=8)

@@ -49,7 +49,9 @@ class LiteLLMSettings(ModelSettings):
         params: any rarer argument of ``litellm.acompletion``, passed on as it stands.
     """
 
-    MANNER: ClassVar[frozenset[str]] = ModelSettings.MANNER | _PRICES | {"timeout", "api_key_env", "prompt_cache"}
+    NON_IDENTITY_SETTINGS: ClassVar[frozenset[str]] = (
+        ModelSettings.NON_IDENTITY_SETTINGS | _PRICES | {"timeout", "api_key_env", "prompt_cache"}
+    )
 
     # A refused entry may hold a key, so an error must not show it.
     model_config = ConfigDict(hide_input_in_errors=True)

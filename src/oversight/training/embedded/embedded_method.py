@@ -11,7 +11,7 @@ from pydantic import Field
 
 from oversight.errors import UsageError
 from oversight.execution.execute import RunSettings
-from oversight.experiment.cost_estimate import Estimate, total
+from oversight.experiment.cost_estimate import CostEstimate, total
 from oversight.plugins import find_plugin
 from oversight.training.embedded import DistilSettings, EmbeddedRounds, FactoredTask
 from oversight.training.embedded.embedded_rounds import check_tasks
@@ -50,11 +50,11 @@ class Embedded(Method):
                 task.instances(np.random.default_rng(0), 1)
         return [f"{task.name} {task.settings!r}" for task in (train, evaluate)]
 
-    def ready(self, settings: RunSettings) -> None:
+    def check_available(self, settings: RunSettings) -> None:
         """See whether there is PyTorch."""
         import_module("oversight.training.embedded.learner")
 
-    def estimated(self) -> tuple[list[Estimate], list[str]]:
+    def estimated(self) -> tuple[list[CostEstimate], list[str]]:
         """Nothing of other people's models, whatever the rounds."""
         return [total([], self.options.questions_evaluated)], []
 

@@ -40,7 +40,7 @@ class LanguageModelSettings(ModelSettings):
             worker on idle cores; on busy ones they wait for each other, and two took three times the processor time.
     """
 
-    MANNER: ClassVar[frozenset[str]] = ModelSettings.MANNER | {"batch_size", "threads"}
+    NON_IDENTITY_SETTINGS: ClassVar[frozenset[str]] = ModelSettings.NON_IDENTITY_SETTINGS | {"batch_size", "threads"}
 
     temperature: float = Field(0.7, ge=0, allow_inf_nan=False)
     top_p: float = Field(0.95, gt=0, le=1)
