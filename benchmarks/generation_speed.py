@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from oversight.core.chat import ChatMessage
 from oversight.models.embedded.language import KNOWN_WEIGHTS
-from oversight.models.embedded.language.batch_row import Job, Row
+from oversight.models.embedded.language.batch_row import BatchRow, GenerationJob
 from oversight.models.embedded.language.checkpoint import Checkpoint
 from oversight.models.embedded.language.decoding import Batch
 
@@ -60,8 +60,8 @@ def main() -> None:
         clock, read = Clock.now(), 0
         for number in range(size):
             chat = (ChatMessage("user", f"{number}. {TEXT} Go on with this story."),)
-            row = batch.start(Job(chat, seed=str(number), temperature=0.7, top_p=0.95, max_tokens=REPLY))
-            assert isinstance(row, Row)
+            row = batch.start(GenerationJob(chat, seed=str(number), temperature=0.7, top_p=0.95, max_tokens=REPLY))
+            assert isinstance(row, BatchRow)
             read += len(row.prompt)
         print(f"{size:3} prompts:  tokens read    {clock.since(read)}")
         clock, written = Clock.now(), 0

@@ -34,7 +34,7 @@ from execution.disturbing import (
 )
 from execution.staging import Running, rows
 
-from oversight.testing.loopback import FAULTS, SHAPES, Served
+from oversight.testing.loopback import FAULTS, SHAPES, ServedReply
 
 BELIEFS = ("logprob", "stated", "sampled")
 NO_REPLIES = ",".join(kind for kind in FAULTS if kind not in PAID)
@@ -107,7 +107,7 @@ def compare(folder: Path, episodes: int, belief: str, told: Setting) -> list[str
     return [f"{belief}: {each}" for each in (*unlike, *leaked(folder / "odd"), *tracebacks(odd))]
 
 
-def print_shapes(served: list[Served]) -> None:
+def print_shapes(served: list[ServedReply]) -> None:
     """Print how many replies were written in each shape."""
     drawn = Counter(each.shape for each in served if each.shape)
     same = sum(n for name, n in drawn.items() if SHAPES[name].same_content)

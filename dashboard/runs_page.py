@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from . import data, formats, links, palette, untrusted
-from .data import RunRow
+from .data import RunProgress
 from .trouble import explained
 from .untrusted import Box
 
@@ -67,7 +67,7 @@ def _all() -> None:
         st.caption("Click on a run to see its arms, and to go to its results and transcripts.")
 
 
-def _card(run: RunRow) -> Box:
+def _card(run: RunProgress) -> Box:
     """A run that is under way."""
     facts = (
         Box("number", (f"{run.done:,} of {run.planned:,} episodes",)),
@@ -86,7 +86,7 @@ def _card(run: RunRow) -> Box:
     )
 
 
-def _bar(run: RunRow) -> Box:
+def _bar(run: RunProgress) -> Box:
     return Box(
         "wide",
         (
@@ -96,7 +96,7 @@ def _bar(run: RunRow) -> Box:
     )
 
 
-def _table(runs: Sequence[RunRow]) -> None:
+def _table(runs: Sequence[RunProgress]) -> None:
     frame = pd.DataFrame(
         [
             {
@@ -138,7 +138,7 @@ def _table(runs: Sequence[RunRow]) -> None:
         links.put(run=runs[cells[0][0]].run_id)
 
 
-def _one(run: RunRow) -> None:
+def _one(run: RunProgress) -> None:
     """The run that was chosen."""
     heading = Box("row", (Box("title", (run.name,)), Box("verdict", (run.status,), _STATUS.get(run.status))))
     # A network that is trained here answers questions that are no episodes.
@@ -170,7 +170,7 @@ def _one(run: RunRow) -> None:
     _arms(run)
 
 
-def _arms(run: RunRow) -> None:
+def _arms(run: RunProgress) -> None:
     arms = data.arm_rows(data.moment(), run.run_id, run.started if run.status == "running" else None)
     if not arms:
         return

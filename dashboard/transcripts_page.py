@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from . import data, formats, links, palette, untrusted
-from .data import Filter, Listing
+from .data import EpisodeFilter, EpisodePage
 from .transcript.page import one
 
 __all__ = ["page"]
@@ -86,13 +86,13 @@ def _cast(judge: str | None, strong: str | None) -> str:
     return _BETWEEN.join(name or "-" for name in (judge, strong))
 
 
-def _filter(now: data.Moment) -> Filter:
+def _filter(now: data.Moment) -> EpisodeFilter:
     """What the address asks for."""
     run = links.get("run")
     judge = strong = None
     if cast := links.get("cast"):
         judge, strong = next((pair for pair in data.offered(now, run).casts if _cast(*pair) == cast), (cast, cast))
-    wanted = Filter(
+    wanted = EpisodeFilter(
         run, links.get("task"), links.get("protocol"), links.get("arm"), judge, strong, links.get("verdict")
     )
     if wanted.outcome not in (None, *data.OUTCOMES):
@@ -123,7 +123,7 @@ def _nothing(now: data.Moment) -> None:
     st.code("oversight run experiments/quickstart.yaml", language="bash")
 
 
-def _table(listing: Listing, number: int) -> None:
+def _table(listing: EpisodePage, number: int) -> None:
     pages = math.ceil(listing.total / _SIZE)
     frame = pd.DataFrame(
         [

@@ -9,7 +9,7 @@ import streamlit as st
 from oversight.store import Transcript
 
 from .. import data, links, untrusted
-from ..data import Asked
+from ..data import ArmEpisode
 from ..transcript import head, side, talk, work
 from .choice import PLACES, Choice, Half, pick
 from .question_comparison import WAYS, sought
@@ -52,7 +52,9 @@ def _around(now: data.Moment, choice: Choice, question: str) -> None:
         st.caption(f"{place + 1:,} of {len(keys):,}" + (f", {WAYS[which]}" if which in WAYS else ""))
 
 
-def _pair(left: Sequence[Asked], right: Sequence[Asked], *, same: bool) -> tuple[Asked | None, Asked | None]:
+def _pair(
+    left: Sequence[ArmEpisode], right: Sequence[ArmEpisode], *, same: bool
+) -> tuple[ArmEpisode | None, ArmEpisode | None]:
     """Which episode of each side: what the address says, else two that differ in as little as possible."""
     one = _named("left", left) or (left[0] if left else None)
     if (other := _named("right", right)) is not None:
@@ -64,12 +66,12 @@ def _pair(left: Sequence[Asked], right: Sequence[Asked], *, same: bool) -> tuple
     return one, next(iter([*fitting, *offered]), None)
 
 
-def _named(name: str, episodes: Sequence[Asked]) -> Asked | None:
+def _named(name: str, episodes: Sequence[ArmEpisode]) -> ArmEpisode | None:
     asked = links.get(name)
     return next((each for each in episodes if asked and each.episode_id.startswith(asked)), None)
 
 
-def _pickers(sides: tuple[Sequence[Asked], Sequence[Asked]], chosen: Sequence[Asked | None]) -> None:
+def _pickers(sides: tuple[Sequence[ArmEpisode], Sequence[ArmEpisode]], chosen: Sequence[ArmEpisode | None]) -> None:
     """Where a side has several episodes, which."""
     for column, name, episodes, usual in zip(st.columns(2, gap="medium"), _SIDES, sides, chosen, strict=True):
         with column:
@@ -78,7 +80,7 @@ def _pickers(sides: tuple[Sequence[Asked], Sequence[Asked]], chosen: Sequence[As
                 pick(name, f"Which of {len(episodes)} episodes", list(texts), usual.episode_id, shown=texts)
 
 
-def _called(episode: Asked, among: Sequence[Asked]) -> str:
+def _called(episode: ArmEpisode, among: Sequence[ArmEpisode]) -> str:
     """What tells an episode from the others."""
     parts = [f"{seat} argues {untrusted.one_line(answer, 30)}" for seat, answer in episode.sides]
     if len({each.judge for each in among}) > 1:

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from oversight.reports.comparison import Compared, compared, matched, p_text
+from oversight.reports.comparison import ArmComparison, compared, matched, p_text
 from oversight.stats.estimate import Estimate
 
 from .. import data, links, palette, untrusted
@@ -43,7 +43,7 @@ def both_sides(now: data.Moment, choice: Choice) -> pd.DataFrame:
 
 
 @data.cached
-def in_numbers(now: data.Moment, choice: Choice) -> Compared | None:
+def in_numbers(now: data.Moment, choice: Choice) -> ArmComparison | None:
     """The difference between the arms."""
     return compared(both_sides(now, choice))
 
@@ -83,7 +83,7 @@ def _card(half: Half, number: str, rests_on: str) -> Box:
     return Box("card", (name, Box("title", (number,)), Box("faint", (rests_on,))))
 
 
-def _difference(found: Compared) -> Box:
+def _difference(found: ArmComparison) -> Box:
     tests = [test for test in (found.test, found.sign) if test is not None and not math.isnan(test.p)]
     return Box(
         "card",

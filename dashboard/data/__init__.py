@@ -1,14 +1,14 @@
 """The only place of the dashboard that reads the store."""
 
-from .comparison_data import ArmOf, Asked, arms_of_all, asked, find_questions, prompts_of, run_settings, standings
+from .comparison_data import ArmEpisode, ArmOf, arms_of_all, asked, find_questions, prompts_of, run_settings, standings
 from .episode_data import find_attempts, settings_of, transcript
 from .episode_list import (
     OUTCOMES,
-    Filter,
-    Listed,
-    Listing,
+    EpisodeEntry,
+    EpisodeFilter,
+    EpisodePage,
+    FilterChoices,
     Neighbours,
-    Offered,
     find_run,
     list_episodes,
     neighbours,
@@ -36,24 +36,24 @@ from .results_data import (
     truncation_rows,
     verdict_table,
 )
-from .run_list import ArmRow, RunRow, arm_rows, run_names, run_rows
+from .run_list import ArmProgress, RunProgress, arm_rows, run_names, run_rows
 from .search import Hits, search
 from .store_access import Moment, cached, directory, exists, live, moment, select, store
 
 __all__ = [
     "OUTCOMES",
+    "ArmEpisode",
     "ArmOf",
-    "ArmRow",
-    "Asked",
+    "ArmProgress",
+    "EpisodeEntry",
+    "EpisodeFilter",
+    "EpisodePage",
     "Extras",
-    "Filter",
+    "FilterChoices",
     "Hits",
-    "Listed",
-    "Listing",
     "Moment",
     "Neighbours",
-    "Offered",
-    "RunRow",
+    "RunProgress",
     "Stamp",
     "arm_rows",
     "arms_of_all",

@@ -13,8 +13,8 @@ from .episode_list import CONFIDENT, COUNTING, TOLD
 from .store_access import Moment, cached, select, store
 
 __all__ = [
+    "ArmEpisode",
     "ArmOf",
-    "Asked",
     "arms_of_all",
     "asked",
     "find_questions",
@@ -36,7 +36,7 @@ class ArmOf(NamedTuple):
     strong: str | None
 
 
-class Asked(NamedTuple):
+class ArmEpisode(NamedTuple):
     """One episode that an arm has about a question.
 
     Attributes:
@@ -91,7 +91,7 @@ def prompts_of(now: Moment, keys: tuple[str, ...]) -> dict[str, tuple[str, str]]
 
 
 @cached
-def asked(now: Moment, run_id: str, arm: str, question: str) -> list[Asked]:
+def asked(now: Moment, run_id: str, arm: str, question: str) -> list[ArmEpisode]:
     """The episodes of an arm about one question that have run, in the plan's order."""
     return [_asked(row) for row in select(ASKED, [run_id, arm, question, CONFIDENT])]
 
@@ -108,14 +108,14 @@ def run_settings(now: Moment, run_id: str) -> dict[str, str]:
     return flattened({"seed": rows[0]["seed"], **experiment, **code})
 
 
-def _asked(row: dict[str, Any]) -> Asked:
+def _asked(row: dict[str, Any]) -> ArmEpisode:
     order, answers = row["answer_order"], row["answers"]
     sides = tuple(
         (side["seat"], answers[order[side["argues"]]]["text"]) for side in row["sides"] if side["argues"] is not None
     )
     # By the question's own places: the order in which answers are presented differs between seeds.
     assignment = tuple(-1 if place is None else order[place] for place in row["assignment"])
-    return Asked(
+    return ArmEpisode(
         row["episode_id"],
         row["run_id"],
         row["judge"],

@@ -14,11 +14,11 @@ __all__ = [
     "COUNTING",
     "OUTCOMES",
     "TOLD",
-    "Filter",
-    "Listed",
-    "Listing",
+    "EpisodeEntry",
+    "EpisodeFilter",
+    "EpisodePage",
+    "FilterChoices",
     "Neighbours",
-    "Offered",
     "find_run",
     "list_episodes",
     "neighbours",
@@ -32,7 +32,7 @@ CONFIDENT = 0.8
 OUTCOMES = ("right", "wrong", "confidently wrong", "tie", "abstained", "failed")
 
 
-class Filter(NamedTuple):
+class EpisodeFilter(NamedTuple):
     """Which episodes; None is any. A filter is part of the key that a page is remembered by.
 
     Attributes:
@@ -55,7 +55,7 @@ class Filter(NamedTuple):
     questions: tuple[str, ...] | None = None
 
 
-class Listed(NamedTuple):
+class EpisodeEntry(NamedTuple):
     """One episode in the list."""
 
     episode_id: str
@@ -74,10 +74,10 @@ class Listed(NamedTuple):
     duration_s: float
 
 
-class Listing(NamedTuple):
+class EpisodePage(NamedTuple):
     """One page of the list, and how many episodes all its pages have."""
 
-    rows: list[Listed]
+    rows: list[EpisodeEntry]
     total: int
 
 
@@ -90,7 +90,7 @@ class Neighbours(NamedTuple):
     next: str | None
 
 
-class Offered(NamedTuple):
+class FilterChoices(NamedTuple):
     """What there is to filter by."""
 
     tasks: list[str]
@@ -105,7 +105,7 @@ def producers(run_id: str | None) -> list[str]:
 
 
 @cached
-def offered(now: Moment, run_id: str | None) -> Offered:
+def offered(now: Moment, run_id: str | None) -> FilterChoices:
     """What the plan of a run, or all plans, have to filter by."""
     rows = select(OFFERED, [run_id, run_id])
     names = {
@@ -113,19 +113,21 @@ def offered(now: Moment, run_id: str | None) -> Offered:
         for name in ("task", "protocol", "arm")
     }
     casts = list(dict.fromkeys((row["judge"], row["strong"]) for row in rows))
-    return Offered(sorted(names["task"]), sorted(names["protocol"]), names["arm"], casts)
+    return FilterChoices(sorted(names["task"]), sorted(names["protocol"]), names["arm"], casts)
 
 
 @cached
-def list_episodes(now: Moment, wanted: Filter, page: int, size: int) -> Listing:
+def list_episodes(now: Moment, wanted: EpisodeFilter, page: int, size: int) -> EpisodePage:
     """One page, from 1, of what a filter lets through, the latest first."""
     rows = select(*_list_query(wanted, size, (page - 1) * size))
-    found = [Listed(*(row[name] for name in Listed._fields)) for row in rows if row["episode_id"] is not None]
-    return Listing(found, rows[0]["total"])
+    found = [
+        EpisodeEntry(*(row[name] for name in EpisodeEntry._fields)) for row in rows if row["episode_id"] is not None
+    ]
+    return EpisodePage(found, rows[0]["total"])
 
 
 @cached
-def neighbours(now: Moment, wanted: Filter, episode_id: str) -> Neighbours:
+def neighbours(now: Moment, wanted: EpisodeFilter, episode_id: str) -> Neighbours:
     """Where an episode stands among what a filter lets through."""
     rows = select(*_place_query(wanted, episode_id))
     return Neighbours(*rows[0].values()) if rows else Neighbours(0, 0, None, None)
@@ -138,19 +140,19 @@ def find_run(now: Moment, episode_id: str) -> str | None:
     return str(rows[0]["run_id"]) if rows else None
 
 
-def _list_query(wanted: Filter, size: int, offset: int) -> tuple[str, list[Parameter]]:
+def _list_query(wanted: EpisodeFilter, size: int, offset: int) -> tuple[str, list[Parameter]]:
     """The query of `list_episodes`, and what is bound to it."""
     sql, bound = _matching(wanted)
     return sql + _SHOWN + TOLD + _PAGE, [*bound, size, offset, CONFIDENT]
 
 
-def _place_query(wanted: Filter, episode_id: str) -> tuple[str, list[Parameter]]:
+def _place_query(wanted: EpisodeFilter, episode_id: str) -> tuple[str, list[Parameter]]:
     """The query of `neighbours`, and what is bound to it."""
     sql, bound = _matching(wanted)
     return sql + _PLACE, [*bound, episode_id]
 
 
-def _matching(wanted: Filter) -> tuple[str, list[Parameter]]:
+def _matching(wanted: EpisodeFilter) -> tuple[str, list[Parameter]]:
     """The part that finds the episodes, put together from constants, and what is bound to it."""
     scored = wanted.outcome not in (None, "failed")
     sql = COUNTING + (_OF_ALL if wanted.run is None else _OF_RUN) + _FITTING + (_SCORED if scored else _PLAIN)

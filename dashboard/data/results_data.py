@@ -13,10 +13,10 @@ import pandas as pd
 
 from oversight.core.message import PREFERENCE
 from oversight.reports.best_of_n_report import OptimisedRow, Sweep, optimised, sweeps
-from oversight.reports.failure_sides import Fault, Truncation, faults, truncations
+from oversight.reports.failure_sides import SideFailures, Truncation, faults, truncations
 from oversight.reports.process_report import ProcessRow, process
 from oversight.reports.report import ReportRow, Unit, report
-from oversight.reports.rounds_report import Accuracy, RoundRow, accuracies, rounds
+from oversight.reports.rounds_report import RoundAccuracy, RoundRow, accuracies, rounds
 
 from .store_access import Moment, cached, directory, select, store
 
@@ -130,7 +130,7 @@ def failure_counts(at: Stamp) -> pd.DataFrame:
 
 
 @cached
-def fault_rows(at: Stamp) -> list[Fault]:
+def fault_rows(at: Stamp) -> list[SideFailures]:
     """Failed calls by whose they were, as the report has them."""
     return faults(store(), [at.run])
 
@@ -166,7 +166,7 @@ def round_rows(at: Stamp) -> list[RoundRow]:
 
 
 @cached
-def round_accuracies(at: Stamp) -> list[Accuracy]:
+def round_accuracies(at: Stamp) -> list[RoundAccuracy]:
     """How an iterated run's models did, round by round."""
     return accuracies(store(), [at.run])
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from .store_access import Moment, cached, live, select
 
-__all__ = ["ArmRow", "RunRow", "arm_rows", "run_names", "run_rows"]
+__all__ = ["ArmProgress", "RunProgress", "arm_rows", "run_names", "run_rows"]
 
 _SETTLED_S = 3.0
 """Before that a rate says nothing."""
 
 
-class RunRow(NamedTuple):
+class RunProgress(NamedTuple):
     """One run.
 
     Attributes:
@@ -58,7 +58,7 @@ class RunRow(NamedTuple):
         return (self.planned - self.done) / self.rate
 
 
-class ArmRow(NamedTuple):
+class ArmProgress(NamedTuple):
     """How far one arm of a run is."""
 
     arm: str
@@ -71,20 +71,20 @@ class ArmRow(NamedTuple):
     failed: int
 
 
-def run_rows(now: Moment) -> list[RunRow]:
+def run_rows(now: Moment) -> list[RunProgress]:
     """Every run, the latest first."""
     running = live()
     return [_row(found, running and not place) for place, found in enumerate(_runs(now, running))]
 
 
-def _row(found: dict[str, Any], running: bool) -> RunRow:
+def _row(found: dict[str, Any], running: bool) -> RunProgress:
     event, started = found["event"], found["started"]
     status = event if event not in (None, "started") else "running" if running else "stopped"
     rate = None
     if status == "running" and started is not None and found["since"]:
         elapsed = (datetime.now(UTC) - started).total_seconds()
         rate = found["since"] / elapsed if elapsed > _SETTLED_S else None
-    return RunRow(
+    return RunProgress(
         run_id=found["run_id"],
         name=found["name"],
         status=status,
@@ -115,10 +115,10 @@ def _runs(now: Moment, running: bool) -> list[dict[str, Any]]:
 
 
 @cached
-def arm_rows(now: Moment, run_id: str, since: datetime | None) -> list[ArmRow]:
+def arm_rows(now: Moment, run_id: str, since: datetime | None) -> list[ArmProgress]:
     """The arms of a run, in the experiment's order; what had failed before ``since`` is still to come."""
     after = None if since is None else since.timestamp()
-    return [ArmRow(*row.values()) for row in select(ARMS, [run_id, after])]
+    return [ArmProgress(*row.values()) for row in select(ARMS, [run_id, after])]
 
 
 # Runs may share episodes, so what became of an episode is found once, and joined to every plan that asks for it.

@@ -6,7 +6,7 @@ from typing import get_args
 
 import streamlit as st
 
-from oversight.judging import JudgingSession, Labelled, Solved
+from oversight.judging import JudgingSession, LabelledSolution, PersonLabel
 from oversight.judging.step_labelling import Label
 from oversight.store import JudgingAssignment
 
@@ -37,7 +37,7 @@ def show(session: JudgingSession, assignment: JudgingAssignment) -> None:
 
 
 @st.fragment
-def _ask(session: JudgingSession, assignment: JudgingAssignment, solution: Solved, step: int) -> None:
+def _ask(session: JudgingSession, assignment: JudgingAssignment, solution: LabelledSolution, step: int) -> None:
     """The label and its probability; choosing one reruns no more than this."""
     key = f"{assignment.sitting_id}-{step}"
     chosen = _ask_label(f"{key}-label")
@@ -48,7 +48,7 @@ def _ask(session: JudgingSession, assignment: JudgingAssignment, solution: Solve
     if st.button(label, type="primary", disabled=not ready, key=f"{key}-save", shortcut="Ctrl+Enter"):
         assert chosen is not None
         assert p_correct is not None
-        if not session.label(assignment, step, Labelled(label=chosen, p_correct=p_correct)):
+        if not session.label(assignment, step, PersonLabel(label=chosen, p_correct=p_correct)):
             saved.note("You labelled this step in another window before; that stays.")
         elif not ends:
             saved.note("Saved.")

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from oversight.core.message import PROTOCOL
 from oversight.errors import StoreError
-from oversight.judging import ShownMessage, Solved, TranscriptView
+from oversight.judging import LabelledSolution, ShownMessage, TranscriptView
 from oversight.models.embedded.digits.images import read_pixels
-from oversight.store import Entry
+from oversight.store import PartEntry
 
 from .. import data, palette, pixel_image, untrusted
 from ..untrusted import Box
@@ -59,7 +59,7 @@ def image_so_far(view: TranscriptView, parts: Sequence[Sequence[ShownMessage]]) 
         untrusted.show(boxes, key="judging-image", whole=True)
 
 
-def steps_so_far(solution: Solved, entries: Sequence[Entry]) -> None:
+def steps_so_far(solution: LabelledSolution, entries: Sequence[PartEntry]) -> None:
     """The question, the steps with the person's labels, and the step to label now."""
     boxes = _question(solution.prompt, solution.labels, solution.answers)
     for number, entry in enumerate(entries):

@@ -17,7 +17,7 @@ __all__ = ["one"]
 _VIEWS = {"talk": "Transcript", "material": "Material and quotes", "prompts": "Prompts", "calls": "Calls"}
 
 
-def one(now: data.Moment, prefix: str, wanted: Callable[[], data.Filter]) -> None:
+def one(now: data.Moment, prefix: str, wanted: Callable[[], data.EpisodeFilter]) -> None:
     """Show an episode; ``wanted`` gives the list that it is one of."""
     found = data.find_attempts(now, prefix)
     if found is None:
@@ -59,7 +59,7 @@ def _parts(transcript: Transcript, attempts: Mapping[int, str]) -> None:
         records.calls(transcript)
 
 
-def _around(now: data.Moment, transcript: Transcript, wanted: data.Filter) -> None:
+def _around(now: data.Moment, transcript: Transcript, wanted: data.EpisodeFilter) -> None:
     """Back to the list, on to what stands before and after in it, and to the same question in another arm."""
     found = data.neighbours(now, wanted, transcript.spec.episode_id)
     gone = dict.fromkeys(("attempt", "seat", "call", "said"))

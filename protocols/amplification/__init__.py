@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 from oversight import Annotation, Distillable, Episode, Message, Protocol, Seat, Verdict
 
 # Relative, because this folder is `protocols` in a checkout and `oversight.protocols` once installed.
-from .tree import Budget, Node, Tree
+from .tree import Node, Tree, TreeBudget
 
 __all__ = ["Amplification"]
 
@@ -74,7 +74,7 @@ class Amplification(Distillable):
         tree = Tree(episode.question.prompt, memo=self.options.memo)
         overseer = self._overseer(episode, tree.root)
         per_leaf = 3 if self.options.verify else 1
-        budget = Budget(self.options.calls, self.options.tokens, per_leaf, overseer.belief_calls)
+        budget = TreeBudget(self.options.calls, self.options.tokens, per_leaf, overseer.belief_calls)
         await self._grow(episode, tree, budget)
         misled = self._misled(episode, tree)
         while ready := tree.ready:
@@ -102,7 +102,7 @@ class Amplification(Distillable):
         )
         return seat, await seat.draft("answer", misled=False, question=question)
 
-    async def _grow(self, episode: Episode, tree: Tree, budget: Budget) -> None:
+    async def _grow(self, episode: Episode, tree: Tree, budget: TreeBudget) -> None:
         """Divide level by level, so that what is equal, and what fits, does not depend on who answers first."""
         breadth = self.options.breadth
         level = [tree.root]

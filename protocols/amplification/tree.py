@@ -9,7 +9,7 @@ from typing import Literal
 
 from oversight import Message, Seat, UsageError, same_question
 
-__all__ = ["Budget", "How", "Node", "Tree"]
+__all__ = ["How", "Node", "Tree", "TreeBudget"]
 
 How = Literal["decomposed", "leaf", "budget", "cycle", "memo", "unanswered"]
 """How a node got its answer.
@@ -141,7 +141,7 @@ class Tree:
         ]
 
 
-class Budget:
+class TreeBudget:
     """Model calls and tokens that one tree may take.
 
     Every call that the tree as it stands will need is reserved before anything is divided further, so a limit on

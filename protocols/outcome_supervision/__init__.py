@@ -23,7 +23,7 @@ from oversight import (
 __all__ = ["OutcomeSupervision"]
 
 
-class Outcome(BaseModel):
+class OutcomeScore(BaseModel):
     """What an overseer says of a solution, or of its final answer."""
 
     model_config = ConfigDict(extra="forbid")
@@ -88,7 +88,7 @@ class OutcomeSupervision(Protocol):
         answer = episode.question.answers[solution.answer].text
         try:
             outcome = await overseer.fill(
-                "judge", Outcome, steps=() if solution.writer else whole, sees=sees, answer=answer
+                "judge", OutcomeScore, steps=() if solution.writer else whole, sees=sees, answer=answer
             )
         except CallFailed as failure:
             if failure.failure is not FailureClass.UNPARSABLE:

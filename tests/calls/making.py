@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from oversight.calls.call_cache import Call, Outcome
+from oversight.calls.call_cache import Call, CallOutcome
 from oversight.calls.gate import GateSettings, Limits
 from oversight.core.chat import ChatReply
 from oversight.errors import FailureClass
@@ -34,19 +34,19 @@ def a_call(
     return Call(uuid.uuid4().hex, key, episode, attempt, outcomes, model, worker, tokens, most_usd)
 
 
-def good(text: str = "yes", **more: Any) -> Outcome:
+def good(text: str = "yes", **more: Any) -> CallOutcome:
     """A reply that can be used."""
-    return Outcome(ChatReply(text, cost_usd=more.pop("cost_usd", 0.25), **more))
+    return CallOutcome(ChatReply(text, cost_usd=more.pop("cost_usd", 0.25), **more))
 
 
-def bad(failure: FailureClass = FailureClass.TRUNCATED, text: str = "half", cost: float | None = 0.25) -> Outcome:
+def bad(failure: FailureClass = FailureClass.TRUNCATED, text: str = "half", cost: float | None = 0.25) -> CallOutcome:
     """A reply that was paid for and cannot be used."""
-    return Outcome(ChatReply(text, "length", cost_usd=cost), failure, "cut off")
+    return CallOutcome(ChatReply(text, "length", cost_usd=cost), failure, "cut off")
 
 
-def nothing(failure: FailureClass = FailureClass.SERVER_ERROR, retry_after: float | None = None) -> Outcome:
+def nothing(failure: FailureClass = FailureClass.SERVER_ERROR, retry_after: float | None = None) -> CallOutcome:
     """No reply at all."""
-    return Outcome(None, failure, "it is down", retry_after)
+    return CallOutcome(None, failure, "it is down", retry_after)
 
 
 def gate_settings(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oversight.calls.call_cache import JOURNAL, Call, CallCache, Recorded
+from oversight.calls.call_cache import JOURNAL, CachedCall, Call, CallCache
 from oversight.calls.gate import CallGate, GateSettings, Limits
 from oversight.calls.metered import Meter
 from oversight.core.chat import CacheStatus, ChatMessage, ChatReply, ChatRequest
@@ -48,7 +48,7 @@ async def waits(task: asyncio.Task[Any]) -> bool:
     return not task.done()
 
 
-def admitting(gate: CallGate, *calls: Call) -> list[asyncio.Task[Recorded | RunStopped | None]]:
+def admitting(gate: CallGate, *calls: Call) -> list[asyncio.Task[CachedCall | RunStopped | None]]:
     return [asyncio.create_task(gate.admit(call)) for call in calls]
 
 
@@ -156,7 +156,7 @@ async def test_what_is_known_is_answered_after_a_stop_too(gate_of: Open) -> None
     await gate.settle(call, good("kept"))
     await gate.settle(a_call("x"), nothing(FailureClass.AUTHENTICATION))
     found = await gate.admit(a_call("known", "other"))
-    assert isinstance(found, Recorded)
+    assert isinstance(found, CachedCall)
     assert (found.reply.text, found.reply.origin) == ("kept", CacheStatus.SHARED)
     assert isinstance(await gate.admit(a_call("unknown")), RunStopped)
 
@@ -294,7 +294,7 @@ async def test_a_replay_writes_nothing_and_lets_nothing_through(gate_of: Open, t
     gate.close()
     replaying = CallGate(gate_settings(tmp_path / "new", replay=tmp_path / "store", max_cost=0.0))
     found = await replaying.admit(a_call("k", "whoever", 7))
-    assert isinstance(found, Recorded)
+    assert isinstance(found, CachedCall)
     assert found.reply.text == "once"
     assert await replaying.admit(a_call("unknown")) is None
     await replaying.mark_unreadable(found.reply.record, "x")

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oversight.calls.call_cache import JOURNAL, CallCache, Outcome
+from oversight.calls.call_cache import JOURNAL, CallCache, CallOutcome
 from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 
@@ -181,7 +181,7 @@ def test_two_who_ask_at_the_same_time_use_the_reply_that_was_stored_first(tmp_pa
     journal = CallCache(tmp_path)
     reply = ChatReply("first", choice_probs={"A": 0.25, "B": 0.75}, prompt_tokens=7, cost_usd=0.5)
     one, two, three = a_call(episode="e1"), a_call(episode="e2"), a_call(episode="e1", attempt=1)
-    (first,) = journal.keep("r1", [(one, Outcome(reply))])
+    (first,) = journal.keep("r1", [(one, CallOutcome(reply))])
     second, third = journal.keep("r1", [(two, good("second", prompt_tokens=9)), (three, good("third"))])
     assert first == reply._replace(record=one.id)
     assert second is not None
@@ -226,7 +226,7 @@ def test_every_field_survives(reply: ChatReply, failure: FailureClass | None, de
     with tempfile.TemporaryDirectory() as folder:
         journal = CallCache(Path(folder))
         call = a_call()
-        journal.keep("r1", [(call, Outcome(reply, failure, detail))])
+        journal.keep("r1", [(call, CallOutcome(reply, failure, detail))])
         journal.close()
         again = CallCache(Path(folder), writable=False)
         found = again.find(a_call())

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     body: str
 
 
-class Served(NamedTuple):
+class ServedReply(NamedTuple):
     """A dashboard in a process of its own, as it printed its address."""
 
     port: int
@@ -88,7 +88,7 @@ def exchange(port: int, path: str, headers: Sequence[tuple[str, str]]) -> Answer
 
 
 @contextmanager
-def served(store: Path, *options: str) -> Iterator[Served]:
+def served(store: Path, *options: str) -> Iterator[ServedReply]:
     said = store.parent / "said.txt"
     with said.open("w") as out:
         process = subprocess.Popen(
@@ -106,7 +106,7 @@ def served(store: Path, *options: str) -> Iterator[Served]:
             process.wait(timeout=30)
 
 
-def _reached(process: subprocess.Popen[bytes], said: Path) -> Served:
+def _reached(process: subprocess.Popen[bytes], said: Path) -> ServedReply:
     port, deadline = 0, time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         printed = said.read_text().split("  (store ")[0]
@@ -117,7 +117,7 @@ def _reached(process: subprocess.Popen[bytes], said: Path) -> Served:
         if port:
             with suppress(OSError, IndexError):
                 if exchange(port, "/_stcore/health", [("Host", f"127.0.0.1:{port}")]).status == 200:
-                    return Served(port, printed.strip(), said)
+                    return ServedReply(port, printed.strip(), said)
         time.sleep(0.1)
     raise AssertionError(f"the dashboard did not answer: {said.read_text()}")
 
@@ -133,14 +133,14 @@ def _listening(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedReply]:
     store = tmp_path_factory.mktemp("guard") / "store"
     hostile.write(store)
     with served(store) as found:
         yield found
 
 
-def test_the_printed_address_carries_a_token_that_no_other_process_can_see(dashboard: Served) -> None:
+def test_the_printed_address_carries_a_token_that_no_other_process_can_see(dashboard: ServedReply) -> None:
     assert re.fullmatch(rf"http://127\.0\.0\.1:{dashboard.port}/\?token=[\w-]{{20,}}", dashboard.printed)
     listed = subprocess.run(["ps", "axwwe"], capture_output=True, text=True, check=False).stdout
     assert dashboard.token not in listed
@@ -162,7 +162,7 @@ def test_the_printed_address_carries_a_token_that_no_other_process_can_see(dashb
         "/_stcore/health/../host-config",
     ],
 )
-def test_without_the_token_nothing_is_served(dashboard: Served, path: str) -> None:
+def test_without_the_token_nothing_is_served(dashboard: ServedReply, path: str) -> None:
     answer = dashboard.get(path)
     assert answer.status == 403
     assert "oversight dashboard" in answer.body
@@ -171,12 +171,12 @@ def test_without_the_token_nothing_is_served(dashboard: Served, path: str) -> No
     assert "set-cookie" not in answer.headers
 
 
-def test_without_the_token_health_is_told_and_no_more(dashboard: Served) -> None:
+def test_without_the_token_health_is_told_and_no_more(dashboard: ServedReply) -> None:
     answer = dashboard.get("/_stcore/health")
     assert (answer.status, answer.body) == (200, "ok")
 
 
-def test_with_the_token_a_browser_is_given_a_cookie_and_the_page_without_the_token(dashboard: Served) -> None:
+def test_with_the_token_a_browser_is_given_a_cookie_and_the_page_without_the_token(dashboard: ServedReply) -> None:
     answer = dashboard.get(f"/results?run=r-hostile&token={dashboard.token}&view=lost")
     assert answer.status == 200
     assert "url=/results?run=r-hostile&amp;view=lost" in answer.body
@@ -191,7 +191,7 @@ def test_with_the_token_a_browser_is_given_a_cookie_and_the_page_without_the_tok
 
 
 @pytest.mark.parametrize("path", ["//evil.example/x", "/\\evil.example", "/%5Cevil.example", "/%2F%2Fevil.example"])
-def test_the_entrance_leads_to_no_other_server(dashboard: Served, path: str) -> None:
+def test_the_entrance_leads_to_no_other_server(dashboard: ServedReply, path: str) -> None:
     answer = dashboard.get(f"{path}?token={dashboard.token}")
     (leads_to,) = re.findall(r"url=([^\"]*)\"", answer.body) or ["/"]
     assert re.match(r"/(?![/\\])", leads_to), leads_to
@@ -212,7 +212,7 @@ def test_the_entrance_leads_to_no_other_server(dashboard: Served, path: str) -> 
         "{host}, evil.example",
     ],
 )
-def test_another_name_for_the_same_machine_is_refused_even_with_the_token(dashboard: Served, host: str) -> None:
+def test_another_name_for_the_same_machine_is_refused_even_with_the_token(dashboard: ServedReply, host: str) -> None:
     named = ("Host", host.format(port=dashboard.port, host=dashboard.host))
     cookie = dashboard.cookie()
     for path in ("/", f"/?token={dashboard.token}", "/_stcore/health"):
@@ -223,7 +223,7 @@ def test_another_name_for_the_same_machine_is_refused_even_with_the_token(dashbo
     assert dashboard.stream(named, Cookie=cookie, Origin=f"http://{named[1]}").status in (400, 403)
 
 
-def test_a_request_with_two_hosts_or_none_is_refused(dashboard: Served) -> None:
+def test_a_request_with_two_hosts_or_none_is_refused(dashboard: ServedReply) -> None:
     cookie = dashboard.cookie()
     two = [("Host", dashboard.host), ("Host", "evil.example"), ("Cookie", cookie)]
     assert exchange(dashboard.port, "/", two).status in (400, 403)
@@ -247,7 +247,7 @@ def test_a_request_with_two_hosts_or_none_is_refused(dashboard: Served) -> None:
         "",
     ],
 )
-def test_a_page_of_another_origin_can_neither_read_nor_drive_it(dashboard: Served, origin: str) -> None:
+def test_a_page_of_another_origin_can_neither_read_nor_drive_it(dashboard: ServedReply, origin: str) -> None:
     given, cookie = origin.format(host=dashboard.host), dashboard.cookie()
     assert dashboard.stream(Cookie=cookie, Origin=given).status == 403
     for path in ("/", f"/?token={dashboard.token}", "/_stcore/host-config", "/_stcore/health"):
@@ -258,14 +258,14 @@ def test_a_page_of_another_origin_can_neither_read_nor_drive_it(dashboard: Serve
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_an_element_of_another_page_is_answered_nothing(dashboard: Served, site: str) -> None:
+def test_an_element_of_another_page_is_answered_nothing(dashboard: ServedReply, site: str) -> None:
     fetched = {"Cookie": dashboard.cookie(), "Sec_Fetch_Site": site, "Sec_Fetch_Mode": "no-cors"}
     assert dashboard.get("/favicon.png", **fetched).status == 403
     assert dashboard.get("/", **(fetched | {"Sec_Fetch_Mode": "navigate"})).status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/?token={token}", "/_stcore/health", "/_stcore/host-config?token={token}"])
-def test_no_page_may_frame_it_guess_its_types_or_learn_its_address(dashboard: Served, path: str) -> None:
+def test_no_page_may_frame_it_guess_its_types_or_learn_its_address(dashboard: ServedReply, path: str) -> None:
     headers = dashboard.get(path.format(token=dashboard.token)).headers
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
@@ -278,7 +278,7 @@ def test_no_page_may_frame_it_guess_its_types_or_learn_its_address(dashboard: Se
     assert policy["connect-src"] == f"'self' ws://{dashboard.host} wss://{dashboard.host}"
 
 
-def test_no_cloud_may_steer_it(dashboard: Served) -> None:
+def test_no_cloud_may_steer_it(dashboard: ServedReply) -> None:
     assert '"allowedOrigins":[]' in dashboard.get(f"/_stcore/host-config?token={dashboard.token}").body
 
 

@@ -17,7 +17,7 @@ from oversight.cli.rejudge_command import print_ladder
 from oversight.errors import UsageError
 from oversight.execution.execute import RunSettings
 from oversight.execution.judge_prompt import JudgePrompt
-from oversight.execution.rejudge import Rejudged, rejudge
+from oversight.execution.rejudge import RejudgeResult, rejudge
 from oversight.reports.ladder import LadderRow, ladder
 from oversight.store import open_store
 from oversight.testing.loopback import LoopbackServer, Reply
@@ -45,7 +45,7 @@ def prompt(folder: Path, text: str, name: str = "words.j2") -> JudgePrompt:
 
 def judged(
     run: tuple[Path, str], server: LoopbackServer, *prompts: JudgePrompt, **settings: Any
-) -> tuple[Rejudged, list[LadderRow]]:
+) -> tuple[RejudgeResult, list[LadderRow]]:
     store, run_id = run
     where = RunSettings(store, "local", **settings)
     done = rejudge(run_id, {"model": JUDGE, "api_base": server.api_base}, where, prompts=prompts)

@@ -31,7 +31,7 @@ from cli.running import environment
 
 from execution.staging import ASK, LEANING, Running, rows, until
 from oversight.errors import FailureClass
-from oversight.testing.loopback import Served
+from oversight.testing.loopback import ServedReply
 
 WORKER, GATE = "ray::_Actor", "ray::_GateActor"
 
@@ -86,10 +86,10 @@ class Server:
     def port(self) -> int:
         return int(self.api_base.removesuffix("/v1").rpartition(":")[2])
 
-    def served(self, first: int = 0) -> list[Served]:
+    def served(self, first: int = 0) -> list[ServedReply]:
         """What became of every request from a number on."""
         with urlopen(f"{self._url}?from={first}", timeout=30) as response:
-            return [Served(**json.loads(line)) for line in response]
+            return [ServedReply(**json.loads(line)) for line in response]
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -225,7 +225,7 @@ class Kill:
         if self.orphans or not self.gone:
             self.gone = time.time()
 
-    def had_in_flight(self, request: Served) -> bool:
+    def had_in_flight(self, request: ServedReply) -> bool:
         """Whether a request was under way at the kill by the server's own record, or was made by an orphan.
 
         The server may come to read a request when its sender is gone, which it finds when it lets replies out again.
@@ -233,7 +233,7 @@ class Kill:
         made = request.at <= self.gone or (request.at <= self.released and not request.complete)
         return made and (request.ended is None or request.ended >= self.at)
 
-    def in_flight(self, served: Iterable[Served]) -> int:
+    def in_flight(self, served: Iterable[ServedReply]) -> int:
         """How many requests were under way."""
         return sum(map(self.had_in_flight, served))
 
@@ -274,9 +274,9 @@ class Repeats(NamedTuple):
     unexplained: list[str]
 
 
-def repeats(served: Iterable[Served], kills: Collection[Kill] = ()) -> Repeats:
+def repeats(served: Iterable[ServedReply], kills: Collection[Kill] = ()) -> Repeats:
     """Count the requests that were made again; only a kill while the earlier one was under way explains that."""
-    asked: dict[str, list[Served]] = defaultdict(list)
+    asked: dict[str, list[ServedReply]] = defaultdict(list)
     for each in served:
         if each.usual or (each.fault is None and not each.complete):
             asked[each.digest].append(each)
@@ -455,7 +455,7 @@ def after(server: Server, seen: int, more: int, run: Running, watched: Callable[
         time.sleep(0.05)
 
 
-def accounts(store: Path, served: list[Served]) -> list[str]:
+def accounts(store: Path, served: list[ServedReply]) -> list[str]:
     """What does not add up after a run that went on to its end: episodes, requests and calls on record, repeats.
 
     Where the machine is so busy that a call times out although it was answered, that many may be made again.

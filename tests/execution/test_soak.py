@@ -12,7 +12,7 @@ from cli.running import here
 
 from execution.disturbing import CANARY, PAID, accounts, lay_out_api, leaked, said_otherwise, unclassed
 from execution.staging import rows
-from oversight.testing.loopback import FAULTS, SAME_CONTENT, SHAPES, Chaos, LoopbackServer, Served
+from oversight.testing.loopback import FAULTS, SAME_CONTENT, SHAPES, Chaos, LoopbackServer, ServedReply
 
 QUESTIONS = 8
 FEWER = 4
@@ -20,7 +20,7 @@ NO_REPLIES = tuple(kind for kind in FAULTS if kind not in PAID | {"hang"})
 """Faults after which a judge is asked the same again, for a letter's probabilities too."""
 
 
-def shares(served: list[Served]) -> tuple[float, float]:
+def shares(served: list[ServedReply]) -> tuple[float, float]:
     """The share of requests that met a fault, and of replies in an odd shape."""
     faulty = sum(each.fault is not None for each in served)
     return faulty / len(served), sum(each.shape is not None for each in served) / (len(served) - faulty)

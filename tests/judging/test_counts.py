@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli.running import here
 
-from oversight.judging import Labelled
+from oversight.judging import PersonLabel
 from oversight.judging.step_labelling import Label
 from oversight.reports.process_report import process
 from oversight.reports.rejudge_report import rejudged, rejudged_by_people
@@ -24,7 +24,7 @@ def label(directory: Path, judge: str, said: dict[str, list[Label]]) -> None:
         labels = said[at.solution(assignment).steps[-1]]
         for step, each in enumerate(labels):
             at.show(assignment, step)
-            at.label(assignment, step, Labelled(label=each, p_correct=0.1 if each == "incorrect" else 0.8))
+            at.label(assignment, step, PersonLabel(label=each, p_correct=0.1 if each == "incorrect" else 0.8))
         assert at.finish(assignment) is not None, assignment
     assert at.flush() == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oversight.core.outcome import is_person
 from oversight.judging import SessionSettings, arms, new_person
-from oversight.judging.step_labelling import Labelled
+from oversight.judging.step_labelling import PersonLabel
 from oversight.store import JudgementInbox, StoreWriter, open_store
 
 from . import staging
@@ -101,7 +101,7 @@ def test_a_solution_is_labelled_once_whatever_arms_checked_it(tmp_path: Path) ->
         assert staging.session(tmp_path, about="steps").next() == (assignment, queue._replace(next=at.next()[1].next))
         seen.append((assignment.episode_id, assignment.solution))
         for step in range(len(at.solution(assignment).steps)):
-            at.label(assignment, step, Labelled(label="neutral", p_correct=0.5))
+            at.label(assignment, step, PersonLabel(label="neutral", p_correct=0.5))
         assert at.finish(assignment) is not None
         if left % 2:
             at.flush()

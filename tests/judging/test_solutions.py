@@ -8,7 +8,7 @@ import pytest
 
 from oversight import Answer, Episode, Question
 from oversight.core.message import Kind
-from oversight.judging.step_labelling import Labelled, as_annotations, is_done, solution_of
+from oversight.judging.step_labelling import PersonLabel, as_annotations, is_done, solution_of
 from oversight.judging.transcript_view import transcript_view
 from oversight.models.client import ModelCast
 from oversight.plugins import Plugin
@@ -53,7 +53,7 @@ def test_steps_that_the_overseer_did_not_get_to_are_there_for_a_person() -> None
     made = transcript(DRAFT, overseer=(WRONG,), aggregate="minimum")
     found = solution_of(made, 0)
     assert found.steps == ("It is of 1871.", "It names the harbour.", "Answer: A")
-    said = [Labelled(label="correct", p_correct=0.8), Labelled(label="incorrect", p_correct=0.3)]
+    said = [PersonLabel(label="correct", p_correct=0.8), PersonLabel(label="incorrect", p_correct=0.3)]
     assert [is_done(found, said[:n]) for n in range(3)] == [False, False, True]
     assert not is_done(found.model_copy(update={"stop_at_error": False}), said)
     *steps, whole = as_annotations(found, said)

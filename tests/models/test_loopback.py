@@ -35,10 +35,10 @@ from oversight.testing.loopback import (
     JobOutcome,
     LoopbackServer,
     Reply,
-    Served,
+    ServedReply,
     main,
 )
-from oversight.testing.shapes import Asked
+from oversight.testing.shapes import ShapeRequest
 
 CANARY = "PRIVATE-THOUGHT-"
 LETTERS = "Reply with the letter of one answer and nothing else: A, B."
@@ -46,17 +46,17 @@ BELIEF = {"response_format": {"type": "json_schema", "json_schema": {"schema": s
 FORM = {
     "response_format": {"json_schema": {"schema": {"type": "object", "properties": {"p_correct": {"type": "number"}}}}}
 }
-REQUESTS: dict[Asked, tuple[str, dict[str, Any]]] = {
-    Asked.SPEECH: ("Speak.", {}),
-    Asked.LIMITED_SPEECH: ("Speak. Use at most 50 words; anything beyond is cut.", {}),
-    Asked.LETTER: (LETTERS, {}),
-    Asked.PROBABILITIES: (LETTERS, {"logprobs": True, "top_logprobs": 20}),
-    Asked.BELIEF: ("State.", BELIEF),
-    Asked.FORM: ("Fill.", FORM),
+REQUESTS: dict[ShapeRequest, tuple[str, dict[str, Any]]] = {
+    ShapeRequest.SPEECH: ("Speak.", {}),
+    ShapeRequest.LIMITED_SPEECH: ("Speak. Use at most 50 words; anything beyond is cut.", {}),
+    ShapeRequest.LETTER: (LETTERS, {}),
+    ShapeRequest.PROBABILITIES: (LETTERS, {"logprobs": True, "top_logprobs": 20}),
+    ShapeRequest.BELIEF: ("State.", BELIEF),
+    ShapeRequest.FORM: ("Fill.", FORM),
 }
 """A request of each kind."""
 
-FITTING = [(name, asked) for name, shape in SHAPES.items() for asked in Asked if asked in shape.asked]
+FITTING = [(name, asked) for name, shape in SHAPES.items() for asked in ShapeRequest if asked in shape.asked]
 
 
 def post(server: LoopbackServer, content: str, **more: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def post(server: LoopbackServer, content: str, **more: Any) -> dict[str, Any]:
     return answer
 
 
-def ended(server: LoopbackServer) -> list[Served]:
+def ended(server: LoopbackServer) -> list[ServedReply]:
     """What became of all requests; a reply may be read before it is noted."""
     while any(each.ended is None for each in server.served):
         time.sleep(0.01)
@@ -171,7 +171,7 @@ def test_an_object_that_is_asked_for_in_words_alone_is_given(server: LoopbackSer
 
 
 @cache
-def sent(asked: Asked, name: str | None) -> dict[str, Any]:
+def sent(asked: ShapeRequest, name: str | None) -> dict[str, Any]:
     """What a server with that shape alone sends to a request of a kind."""
     content, more = REQUESTS[asked]
     with LoopbackServer(shape=name) as server:
@@ -181,7 +181,7 @@ def sent(asked: Asked, name: str | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "asked"), FITTING, ids=lambda value: value)
-def test_every_shape_is_sent_to_the_requests_it_fits_the_same_each_time(name: str, asked: Asked) -> None:
+def test_every_shape_is_sent_to_the_requests_it_fits_the_same_each_time(name: str, asked: ShapeRequest) -> None:
     plain, odd = sent(asked, None), sent(asked, name)
     assert repr(odd) != repr(plain), "repr, because NaN differs from itself"
     assert repr(written(name, asked)) == repr(written(name, asked))
@@ -192,7 +192,7 @@ def test_every_shape_is_sent_to_the_requests_it_fits_the_same_each_time(name: st
         assert (CANARY in repr(odd)) == (name != "think_empty")
     if name.startswith("tokens_"):
         assert odd["choices"][0]["logprobs"] != plain["choices"][0]["logprobs"] or name == "tokens_beside_a_thought"
-    elif name in SAME_CONTENT and asked not in (Asked.BELIEF, Asked.FORM):
+    elif name in SAME_CONTENT and asked not in (ShapeRequest.BELIEF, ShapeRequest.FORM):
         text = odd["choices"][0]["message"]["content"]
         assert content in (text if isinstance(text, str) else text[-1]["text"])
 
@@ -220,7 +220,7 @@ def test_numbers_that_are_no_log_probabilities_are_sent_bare(name: str, said: st
             assert said in response.read().decode()
 
 
-def written(name: str, asked: Asked, reply: Reply | None = None) -> list[dict[str, Any]]:
+def written(name: str, asked: ShapeRequest, reply: Reply | None = None) -> list[dict[str, Any]]:
     """What a shape makes of one reply in many draws, without a server."""
     content, more = REQUESTS[asked]
     body = {"model": "m", "messages": [{"role": "user", "content": content}], **more}
@@ -231,7 +231,7 @@ def written(name: str, asked: Asked, reply: Reply | None = None) -> list[dict[st
 
 @pytest.mark.parametrize("name", ["tokens_of_two_ids", "tokens_repeated", "tokens_with_spaces", "tokens_among_words"])
 def test_shapes_of_the_same_content_hold_the_plain_probabilities(name: str) -> None:
-    for odd in written(name, Asked.PROBABILITIES, Reply("B", first_token={"B": 0.7, "A": 0.3})):
+    for odd in written(name, ShapeRequest.PROBABILITIES, Reply("B", first_token={"B": 0.7, "A": 0.3})):
         entries = odd["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         found = dict.fromkeys("AB", 0.0)
         for token, logprob in {(entry["token"], entry["logprob"]) for entry in entries}:
@@ -245,7 +245,11 @@ def test_a_decoy_is_another_belief_and_stands_beside_the_one_that_is_meant(share
     stated = {"A": share, "B": 1 - share, "abstain": False}
     decoys = 0
     for name, asked in FITTING:
-        if asked is not Asked.BELIEF or SHAPES[name].failure is FailureClass.SERVER_ERROR or name == "object_cut_off":
+        if (
+            asked is not ShapeRequest.BELIEF
+            or SHAPES[name].failure is FailureClass.SERVER_ERROR
+            or name == "object_cut_off"
+        ):
             continue
         for odd in written(name, asked, Reply(json.dumps(stated))):
             message = json.dumps(odd["choices"][0]["message"]).replace("\\", "")
@@ -275,7 +279,7 @@ def test_shapes_at_random_depend_on_the_seed_and_the_request_but_not_on_the_orde
     assert {shape for _, shape in drawn} == {"plain", "think", "harmony"}, "a speech is no letter"
     assert any(first != second for (_, first), (_, second) in zip(drawn[::2], drawn[1::2], strict=True))
     everything = {shape for _, shape in drawn_shapes(0, [f"question {n}" for n in range(300)], shapes=1.0)}
-    assert everything == {name for name, asked in FITTING if asked is Asked.SPEECH}
+    assert everything == {name for name, asked in FITTING if asked is ShapeRequest.SPEECH}
 
 
 def test_a_request_that_meets_a_fault_meets_no_shape() -> None:

@@ -19,7 +19,7 @@ from oversight.errors import CallFailed, FailureClass
 from oversight.models.litellm.litellm_model import LiteLLMModel
 from oversight.models.reply import ask
 from oversight.testing.loopback import REFUSALS, SAME_CONTENT, SHAPES, Chaos, LoopbackServer, Reply, default_responder
-from oversight.testing.shapes import Asked
+from oversight.testing.shapes import ShapeRequest
 
 CANARY = "PRIVATE-THOUGHT-"
 WORDS = 50
@@ -28,7 +28,7 @@ TEMPLATES = {
     "clerk": "You keep the books.",
     "work": 'Reply with one JSON object and nothing else, for example {"p_correct": 0.7}.',
 }
-BELIEF_OF = {Asked.BELIEF: "stated", Asked.LETTER: "sampled", Asked.PROBABILITIES: "logprob"}
+BELIEF_OF = {ShapeRequest.BELIEF: "stated", ShapeRequest.LETTER: "sampled", ShapeRequest.PROBABILITIES: "logprob"}
 
 
 class Form(BaseModel):
@@ -114,7 +114,7 @@ async def test_what_a_shape_says_is_what_the_plain_reply_says(name: str, belief:
         assert all(call.prompt_tokens and call.cost_usd for call in odd.calls)
 
 
-@pytest.mark.parametrize("name", [name for name in SAME_CONTENT if Asked.SPEECH in SHAPES[name].asked])
+@pytest.mark.parametrize("name", [name for name in SAME_CONTENT if ShapeRequest.SPEECH in SHAPES[name].asked])
 async def test_a_thought_is_kept_apart(name: str) -> None:
     thinks = not name.startswith("usage_") and name != "think_empty"
     odd = await play_in(name, "stated")
@@ -144,24 +144,31 @@ async def test_without_probabilities_to_trust_the_belief_is_stated(name: str) ->
     assert "probabilit" in f"{first.detail} {first.notice}", "the record says why"
 
 
-REQUESTS: Mapping[Asked, dict[str, Any]] = {
-    Asked.SPEECH: {"text": "Speak."},
-    Asked.LIMITED_SPEECH: {"text": f"Speak. Use at most {WORDS} words.", "word_limit": WORDS, "truncation": "keep"},
-    Asked.LETTER: {"text": "Reply with the letter of one answer and nothing else: A, B."},
-    Asked.PROBABILITIES: {"text": "Reply with the letter of one answer and nothing else: A, B.", "choices": ("A", "B")},
-    Asked.BELIEF: {"text": "State.", "json_schema": statement_schema(["A", "B"])},
-    Asked.FORM: {"text": "Fill.", "json_schema": Form.model_json_schema()},
+REQUESTS: Mapping[ShapeRequest, dict[str, Any]] = {
+    ShapeRequest.SPEECH: {"text": "Speak."},
+    ShapeRequest.LIMITED_SPEECH: {
+        "text": f"Speak. Use at most {WORDS} words.",
+        "word_limit": WORDS,
+        "truncation": "keep",
+    },
+    ShapeRequest.LETTER: {"text": "Reply with the letter of one answer and nothing else: A, B."},
+    ShapeRequest.PROBABILITIES: {
+        "text": "Reply with the letter of one answer and nothing else: A, B.",
+        "choices": ("A", "B"),
+    },
+    ShapeRequest.BELIEF: {"text": "State.", "json_schema": statement_schema(["A", "B"])},
+    ShapeRequest.FORM: {"text": "Fill.", "json_schema": Form.model_json_schema()},
 }
 USELESS = [
     (name, asked)
     for name, shape in SHAPES.items()
-    for asked in Asked
+    for asked in ShapeRequest
     if asked in shape.asked and shape.failure not in (None, FailureClass.UNPARSABLE)
 ]
 
 
 @pytest.mark.parametrize(("name", "asked"), USELESS)
-async def test_a_reply_of_no_use_fails_by_its_class(name: str, asked: Asked) -> None:
+async def test_a_reply_of_no_use_fails_by_its_class(name: str, asked: ShapeRequest) -> None:
     with LoopbackServer(shape=name) as server:
         with pytest.raises(CallFailed) as failed:
             await ask(make(server), request_for(**REQUESTS[asked]))

@@ -20,7 +20,10 @@ MATERIAL = "The letter of 1871 names the old mill, not the harbour."
 QUESTION = Question(
     id="q1",
     prompt="Which one was named?",
-    answers=(Answer(text="the harbour", solution="It says so."), Answer(text="the mill", solution="It must be.")),
+    answers=(
+        Answer(text="the harbour", solution="It says so."),
+        Answer(text="the mill", solution="It must be."),
+    ),
     material=MATERIAL,
 )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oversight import Message
 from oversight.core.message import Kind
 from oversight.protocols.amplification import tree as module
-from oversight.protocols.amplification.tree import Budget, Node, Tree
+from oversight.protocols.amplification.tree import Node, Tree, TreeBudget
 
 ROOT = "Which one was named?"
 WORDS = (ROOT, "which ONE was  named", "Is it a mill?", "is it a mill!", "Is it old?", "Where?", "Who?", "who", "Why?")
@@ -240,7 +240,7 @@ def needed(shape: Sequence[tuple[bool, int]], per_leaf: int) -> int:
 def test_what_was_admitted_never_needs_more_than_the_budget(
     calls: int, per_leaf: int, breadth: int, wanted: list[int]
 ) -> None:
-    budget = Budget(calls, None, per_leaf)
+    budget = TreeBudget(calls, None, per_leaf)
     shape = [(False, 0)]
     for node, count in enumerate(wanted):
         if node >= len(shape):
@@ -260,7 +260,7 @@ def test_what_was_admitted_never_needs_more_than_the_budget(
 
 def test_a_division_into_shared_questions_alone_costs_the_asking_and_the_putting_together() -> None:
     # Root divided into two (1 + 2 leaves + verdict = 4), then one of those into none that is new: 4 - 1 + 2 = 5.
-    budget = Budget(8, None, per_leaf=1)
+    budget = TreeBudget(8, None, per_leaf=1)
     for breadth, new, root in ((2, 2, True), (3, 0, False)):
         assert budget.admits(breadth, 0, 0, root=root)
         budget.settle(breadth, new, root=root, divided=True)
@@ -270,10 +270,10 @@ def test_a_division_into_shared_questions_alone_costs_the_asking_and_the_putting
 
 def test_tokens_to_come_are_taken_to_be_as_many_as_the_mean_of_those_before() -> None:
     # With three calls made of 100 tokens each, dividing the root into two needs four calls in all.
-    assert Budget(64, 400, 1).admits(2, 3, 300, root=True)
-    assert not Budget(64, 399, 1).admits(2, 3, 300, root=True)
+    assert TreeBudget(64, 400, 1).admits(2, 3, 300, root=True)
+    assert not TreeBudget(64, 399, 1).admits(2, 3, 300, root=True)
 
 
 def test_nothing_more_is_asked_once_the_tokens_are_used_up() -> None:
-    assert [Budget(64, 300, 1).spent(tokens) for tokens in (299, 300, 301)] == [False, True, True]
-    assert not Budget(64, None, 1).spent(10**9)
+    assert [TreeBudget(64, 300, 1).spent(tokens) for tokens in (299, 300, 301)] == [False, True, True]
+    assert not TreeBudget(64, None, 1).spent(10**9)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from oversight.reports.rounds_report import Accuracy, RoundRow, accuracies, rounds
+from oversight.reports.rounds_report import RoundAccuracy, RoundRow, accuracies, rounds
 from oversight.store import RunRow, Store, StoreWriter, open_store
 
 Scores = dict[str, tuple[int, int]]
@@ -111,7 +111,7 @@ def test_nothing_asked_has_no_share_and_no_interval(tmp_path: Path) -> None:
     with StoreWriter.open(tmp_path) as writer:
         begin(writer, "r")
         evaluated(writer, "r", 0, ("overall", {"alone": (0, 0)}))
-    assert accuracies(open_store(tmp_path)) == [Accuracy("r", 0, "alone", "overall", 0, 0, None, None, None)]
+    assert accuracies(open_store(tmp_path)) == [RoundAccuracy("r", 0, "alone", "overall", 0, 0, None, None, None)]
 
 
 def test_a_store_without_rounds_has_none(tmp_path: Path) -> None:

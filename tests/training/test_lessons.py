@@ -30,7 +30,11 @@ from oversight.training.distillation import DistillationDataset, ceiling_rows, h
 NOTE = Question(
     id="note",
     prompt='Who wrote the note? <tag> & "quotes"',
-    answers=(Answer(text="the miller", solution="His hand."), Answer(text="the clerk"), Answer(text="a <ghost>")),
+    answers=(
+        Answer(text="the miller", solution="His hand."),
+        Answer(text="the clerk"),
+        Answer(text="a <ghost>"),
+    ),
     material="The note is dated 3 May.\nInk & paper are <the mill's>.",
 )
 FIRST, SECOND = "Whose ink is it?", "Who could write?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 
-from oversight.calls.call_cache import Outcome
+from oversight.calls.call_cache import CallOutcome
 from oversight.errors import StopReason
 
 __all__ = ["Budget"]
@@ -48,7 +48,7 @@ class Budget:
                 await self._changed.wait()
             return self._stopped
 
-    async def settle(self, name: str, model: str, outcome: Outcome) -> None:
+    async def settle(self, name: str, model: str, outcome: CallOutcome) -> None:
         """Count what a call has cost."""
         reply = outcome.reply
         cost = reply.cost_usd if reply is not None else 0.0

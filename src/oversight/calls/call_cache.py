@@ -20,7 +20,7 @@ from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 from oversight.util.private_files import create_private
 
-__all__ = ["JOURNAL", "Call", "CallCache", "Outcome", "Recorded"]
+__all__ = ["JOURNAL", "CachedCall", "Call", "CallCache", "CallOutcome"]
 
 JOURNAL = "calls.sqlite"
 """The journal's file name in a store directory."""
@@ -79,7 +79,7 @@ class Call(NamedTuple):
     most_usd: float | None
 
 
-class Outcome(NamedTuple):
+class CallOutcome(NamedTuple):
     """How a call ended.
 
     Attributes:
@@ -95,7 +95,7 @@ class Outcome(NamedTuple):
     retry_after: float | None = None
 
 
-class Recorded(NamedTuple):
+class CachedCall(NamedTuple):
     """A call that was made before, with its outcome."""
 
     reply: ChatReply
@@ -139,7 +139,7 @@ class CallCache:
         if self._con is not None:
             self._con.close()
 
-    def find(self, call: Call, *, anything: bool = False) -> Recorded | None:
+    def find(self, call: Call, *, anything: bool = False) -> CachedCall | None:
         """What is known of a request's next outcome, or None if the call has to be made.
 
         An attempt at an episode that is made again, because its process died, meets its own calls in their
@@ -173,14 +173,14 @@ class CallCache:
             kept = json.loads(row[5])
             notices = tuple(kept.pop("notices", ()))
             reply = ChatReply(**kept)._replace(origin=origin, record=row[0], notices=notices)
-            return Recorded(reply, FailureClass(row[3]) if row[3] else None, row[4] or "")
+            return CachedCall(reply, FailureClass(row[3]) if row[3] else None, row[4] or "")
         except (TypeError, ValueError) as error:
             raise StoreError(
                 f"{self._path} holds a call that cannot be read ({error}): move it away; transcripts stay, completed "
                 "calls of unfinished episodes are paid again"
             ) from error
 
-    def keep(self, run_id: str, made: Sequence[tuple[Call, Outcome]]) -> list[ChatReply | None]:
+    def keep(self, run_id: str, made: Sequence[tuple[Call, CallOutcome]]) -> list[ChatReply | None]:
         """Store completed calls, durably when this returns; those without a reply are left out.
 
         Returns:
@@ -269,7 +269,7 @@ class CallCache:
             raise StoreError(f"{self._path} was written by a newer release: upgrade oversight")
 
 
-def _row(run_id: str, call: Call, outcome: Outcome, reply: ChatReply) -> tuple[object, ...]:
+def _row(run_id: str, call: Call, outcome: CallOutcome, reply: ChatReply) -> tuple[object, ...]:
     return (
         *(call.id, call.key, run_id, call.episode_id, call.attempt),
         outcome.failure and outcome.failure.value,

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from oversight.calls.budget import Budget
-from oversight.calls.call_cache import Call, CallCache, Outcome, Recorded
+from oversight.calls.call_cache import CachedCall, Call, CallCache, CallOutcome
 from oversight.calls.limiter import Limiter
 from oversight.core.chat import ChatReply
 from oversight.errors import FailureClass, RunStopped, StopReason, StoreError
@@ -66,11 +66,11 @@ class Gate(ABC):
     """What a worker asks of the gate, which may be in another process."""
 
     @abstractmethod
-    async def admit(self, call: Call) -> Recorded | RunStopped | None:
+    async def admit(self, call: Call) -> CachedCall | RunStopped | None:
         """Return the cached outcome; None if the call may start; or the RunStopped that says why no call starts."""
 
     @abstractmethod
-    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+    async def settle(self, call: Call, outcome: CallOutcome) -> ChatReply | RunStopped | None:
         """Keep how a call ended, durably when it returns.
 
         Returns:
@@ -96,7 +96,7 @@ class _Completed(NamedTuple):
     """A call that is to be kept, and where to say that it is."""
 
     call: Call
-    outcome: Outcome
+    outcome: CallOutcome
     kept: Future[ChatReply | None]
 
 
@@ -128,7 +128,7 @@ class CallGate(Gate):
         self._completed: SimpleQueue[_Completed] = SimpleQueue()
         self._reclaiming: set[asyncio.Task[None]] = set()
 
-    async def admit(self, call: Call) -> Recorded | RunStopped | None:
+    async def admit(self, call: Call) -> CachedCall | RunStopped | None:
         """See `Gate.admit`."""
         await self._reclaim(call.worker)
         try:
@@ -155,7 +155,7 @@ class CallGate(Gate):
         self._permits[call.id] = _Permit(call, limiter, started, expiry)
         return None
 
-    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+    async def settle(self, call: Call, outcome: CallOutcome) -> ChatReply | RunStopped | None:
         """See `Gate.settle`."""
         if permit := self._permits.pop(call.id, None):
             permit.expiry.cancel()
@@ -235,7 +235,7 @@ class CallGate(Gate):
             permit.limiter.leave()
             await self._budget.lose(name)
 
-    async def _keep(self, call: Call, outcome: Outcome) -> ChatReply | None:
+    async def _keep(self, call: Call, outcome: CallOutcome) -> ChatReply | None:
         """Write a completed call to disk; those that end while others are written go together, with one fsync."""
         kept: Future[ChatReply | None] = Future()
         self._completed.put(_Completed(call, outcome, kept))

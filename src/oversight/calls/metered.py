@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from oversight.calls.call_cache import Call, Outcome, Recorded
+from oversight.calls.call_cache import CachedCall, Call, CallOutcome
 from oversight.calls.gate import Gate, GateSettings
 from oversight.core.chat import ChatReply, ChatRequest, reply_of
 from oversight.errors import CallFailed, FailureClass, RunStopped
@@ -117,7 +117,7 @@ class MeteredModel(ChatModel):
             raise CallFailed(kind, f"the replayed store holds no such call of seat {request.seat}")
         return await self._make(call, request)
 
-    async def _read_again(self, found: Recorded, request: ChatRequest) -> ChatReply:
+    async def _read_again(self, found: CachedCall, request: ChatRequest) -> ChatReply:
         """Read a reply on record by today's rules; one that they refuse is not used for another episode."""
         kept = found.failure is FailureClass.TRUNCATED and request.truncation == "keep"
         if found.failure is not None and found.failure is not FailureClass.UNPARSABLE and not kept:
@@ -134,12 +134,12 @@ class MeteredModel(ChatModel):
         failure: CallFailed | None = None
         try:
             try:
-                outcome = Outcome(await ask(self._meter.model, request))
+                outcome = CallOutcome(await ask(self._meter.model, request))
             except CallFailed as failed:
                 failure = failed
-                outcome = Outcome(reply_of(failed), failed.failure, failed.message, failed.retry_after)
+                outcome = CallOutcome(reply_of(failed), failed.failure, failed.message, failed.retry_after)
         except BaseException:
-            await gate.settle(call, Outcome(None, FailureClass.PLUGIN))
+            await gate.settle(call, CallOutcome(None, FailureClass.PLUGIN))
             raise
         settled = await gate.settle(call, outcome)
         if isinstance(settled, RunStopped):

@@ -249,10 +249,10 @@ def export(
 ) -> None:
     """Write a run as JSON lines or Parquet, to read or to train on, without questions that must not be published."""
     from oversight.cli.export_command import write_export
-    from oversight.reports.export import Filter
+    from oversight.reports.export import ExportFilter
     from oversight.store import open_store
 
-    write_export(open_store(store), run, form, output, Filter(by, role, won), force=force)
+    write_export(open_store(store), run, form, output, ExportFilter(by, role, won), force=force)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from oversight.cli.output import err, plain
 from oversight.errors import UsageError
-from oversight.reports.export import Export, ExportForm, Filter, export
+from oversight.reports.export import Export, ExportFilter, ExportForm, export
 from oversight.store import Store
 
 __all__ = ["write_export"]
@@ -17,7 +17,9 @@ __all__ = ["write_export"]
 _ROWS = {"episodes": "episodes", "sft": "chats", "preferences": "pairs of replies"}
 
 
-def write_export(store: Store, run: str, form: ExportForm, output: Path | None, wanted: Filter, *, force: bool) -> None:
+def write_export(
+    store: Store, run: str, form: ExportForm, output: Path | None, wanted: ExportFilter, *, force: bool
+) -> None:
     """Write the rows to a file, as Parquet if it is called so and as JSON lines otherwise, or to stdout.
 
     Raises:

@@ -13,7 +13,7 @@ from oversight.cli.output import Format, print_frame
 from oversight.errors import OversightError
 from oversight.importers.import_run import import_transcripts
 from oversight.importers.nyu2023_debates import Nyu2023Rooms
-from oversight.importers.nyu2023_table import PUBLISHED, Row, chi_square, played, table
+from oversight.importers.nyu2023_table import PUBLISHED, TableRow, chi_square, played, table
 from oversight.store import open_store
 
 __all__ = ["main"]
@@ -30,7 +30,7 @@ def main() -> None:
     except OversightError as error:
         sys.exit(f"error: {error}")
     rows = table(played(open_store(given.store), imported.run_id))
-    names = [name for name in Row._fields if name not in {"arm", "n", "correct"}]
+    names = [name for name in TableRow._fields if name not in {"arm", "n", "correct"}]
     lines = []
     for row in rows:
         lines.append((row.arm, str(row.n), str(row.correct), *(_shown(name, getattr(row, name)) for name in names)))

@@ -23,13 +23,13 @@ from oversight.tasks.dataset_files import FileTask
 from oversight.tasks.task import Task
 from oversight.util.entry_points import distribution_of
 
-__all__ = ["Listed", "complain_of", "find_listed", "list_plugins", "show_protocol", "show_task"]
+__all__ = ["PluginEntry", "complain_of", "find_listed", "list_plugins", "show_protocol", "show_task"]
 
 _LONGEST = 300
 """Characters of a description's first line that are shown."""
 
 
-class Listed(NamedTuple):
+class PluginEntry(NamedTuple):
     """One installed plugin as lists show it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Listed(NamedTuple):
     fault: str | None
 
 
-def find_listed(kind: type) -> list[Listed]:
+def find_listed(kind: type) -> list[PluginEntry]:
     """Every installed plugin of a kind, those that cannot be used too; what their modules print goes to stderr."""
     found = []
     for name, point in installed(kind).items():
@@ -53,9 +53,9 @@ def find_listed(kind: type) -> list[Listed]:
         except UsageError as error:
             origin = distribution_of(point)
             said = str(error) if origin in str(error) else f"'{name}' of {origin}: {error}"
-            found.append(Listed(name, "", said))
+            found.append(PluginEntry(name, "", said))
         else:
-            found.append(Listed(name, (inspect.getdoc(cls) or "").partition("\n")[0][:_LONGEST], None))
+            found.append(PluginEntry(name, (inspect.getdoc(cls) or "").partition("\n")[0][:_LONGEST], None))
     return found
 
 
@@ -71,7 +71,7 @@ def list_plugins(kind: type, form: Format = Format.TABLE) -> None:
     complain_of(listed)
 
 
-def complain_of(listed: Sequence[Listed]) -> None:
+def complain_of(listed: Sequence[PluginEntry]) -> None:
     """Say on stderr, one line each, what is wrong with installed plugins."""
     for each in listed:
         if each.fault is not None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from oversight.cli.output import err, plain
 from oversight.errors import StoreError
-from oversight.execution.execute import Watching
+from oversight.execution.execute import RunView
 from oversight.store import Store
 
 __all__ = ["say", "watch"]
@@ -39,7 +39,7 @@ class _Standing(NamedTuple):
         return self.judged + self.failed
 
 
-def watch(run: Watching) -> Iterator[None]:
+def watch(run: RunView) -> Iterator[None]:
     """Show a run's progress while the caller works; for `run_experiment`."""
     err.print(plain(f"run {run.run_id}: {run.pending} episodes to run, {run.planned - run.pending} already judged"))
     ended = threading.Event()
@@ -65,7 +65,7 @@ def _standings(store: Store, run_id: str) -> list[_Standing]:
 
 
 def _poll(
-    run: Watching, ended: threading.Event, pauses_s: Sequence[float], show: Callable[[list[_Standing], float], None]
+    run: RunView, ended: threading.Event, pauses_s: Sequence[float], show: Callable[[list[_Standing], float], None]
 ) -> None:
     started = time.monotonic()
     pauses = chain(pauses_s, repeat(pauses_s[-1]))
@@ -77,7 +77,7 @@ def _poll(
             show(_standings(run.store, run.run_id), time.monotonic() - started)
 
 
-def _bars(run: Watching, before: dict[str, int], ended: threading.Event) -> None:
+def _bars(run: RunView, before: dict[str, int], ended: threading.Event) -> None:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[standing]}", markup=False), console=err) as progress:
         tasks: dict[str, TaskID] = {}
@@ -92,7 +92,7 @@ def _bars(run: Watching, before: dict[str, int], ended: threading.Event) -> None
         _poll(run, ended, (_BARS_EVERY_S,), show)
 
 
-def _lines(run: Watching, before: dict[str, int], ended: threading.Event) -> None:
+def _lines(run: RunView, before: dict[str, int], ended: threading.Event) -> None:
     said = dict(before)
 
     def show(standings: list[_Standing], elapsed_s: float) -> None:

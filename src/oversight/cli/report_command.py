@@ -14,7 +14,7 @@ from rich.table import Table
 
 from oversight.cli.measures_table import generality, print_measures
 from oversight.cli.output import Format, out, plain, print_frame, ranged
-from oversight.reports.failure_sides import Fault, Truncation
+from oversight.reports.failure_sides import SideFailures, Truncation
 from oversight.reports.report import ReportRow
 from oversight.reports.report_measures import MeasuresRow
 
@@ -56,7 +56,7 @@ def print_report(rows: Sequence[ReportRow], form: Format, measures: Sequence[Mea
             print("| " + " | ".join(cells) + " |")
 
 
-def print_faults(found: Sequence[Fault]) -> None:
+def print_faults(found: Sequence[SideFailures]) -> None:
     """Print which calls failed, on whose side; nothing where none did."""
     if found:
         out.print(plain("\nFailed calls, by the side of the seat that made them; most were made again."))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oversight.cli.output import Format, print_frame
-from oversight.reports.rounds_report import OVERALL, Accuracy, RoundRow
+from oversight.reports.rounds_report import OVERALL, RoundAccuracy, RoundRow
 
 __all__ = ["print_rounds"]
 
 
-def print_rounds(rows: Sequence[RoundRow], scores: Sequence[Accuracy]) -> None:
+def print_rounds(rows: Sequence[RoundRow], scores: Sequence[RoundAccuracy]) -> None:
     """Print every round, then the last one by difficulty, for each run."""
     for run in dict.fromkeys(row.run for row in rows):
         own = [row for row in rows if row.run == run]
@@ -29,5 +29,5 @@ def _cell(value: float | int | None) -> object:
     return f"{value:.3f}" if isinstance(value, float) else value
 
 
-def _interval(score: Accuracy) -> str:
+def _interval(score: RoundAccuracy) -> str:
     return "" if score.low is None or score.high is None else f"[{score.low:.3f}, {score.high:.3f}]"

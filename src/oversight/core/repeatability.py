@@ -14,14 +14,14 @@ from oversight.core.message import Message
 from oversight.core.side import Assignment, Side
 from oversight.core.verdict import Verdict
 
-__all__ = ["Outcome", "global_draws", "outcome_of", "unlike", "unrepeatable"]
+__all__ = ["EpisodeTrace", "global_draws", "outcome_of", "unlike", "unrepeatable"]
 
 _INSTEAD = "draw from episode.rng('purpose'), and let nothing depend on the time, on ids or on the order of a set"
 
 _SHOWN = 40
 
 
-class Outcome(NamedTuple):
+class EpisodeTrace(NamedTuple):
     """What an episode left behind that its question, seed, repeat and models determine."""
 
     assignment: Assignment
@@ -30,13 +30,13 @@ class Outcome(NamedTuple):
     verdict: Verdict
 
 
-def outcome_of(episode: Episode, verdict: Verdict) -> Outcome:
+def outcome_of(episode: Episode, verdict: Verdict) -> EpisodeTrace:
     """Return what two runs of one episode must have in common."""
     messages = tuple(message.model_copy(update={"call": None}) for message in episode.messages)
-    return Outcome(episode.assignment, messages, tuple(episode.sides), verdict)
+    return EpisodeTrace(episode.assignment, messages, tuple(episode.sides), verdict)
 
 
-def unlike(one: Outcome, other: Outcome) -> str | None:
+def unlike(one: EpisodeTrace, other: EpisodeTrace) -> str | None:
     """Say how two runs of one episode differ; None if they do not."""
     if one.assignment != other.assignment:
         return f"assignments gave {one.assignment}, then {other.assignment}"

@@ -30,10 +30,10 @@ from oversight.util.interrupts import stopped_by_signals
 __all__ = [
     "DEFAULT_STORE",
     "EpisodeStats",
-    "Pending",
+    "PendingEpisodes",
     "ProgressHook",
     "RunSettings",
-    "Watching",
+    "RunView",
     "bundle_for",
     "find_pending",
     "gate_settings",
@@ -86,7 +86,7 @@ class RunSettings:
 EpisodeStats: TypeAlias = RunStats[EpisodeSpec, EpisodeOutcome]
 
 
-class Watching(NamedTuple):
+class RunView(NamedTuple):
     """What a progress hook is told of a run: its size, and the store to read the rest from."""
 
     run_id: str
@@ -95,11 +95,11 @@ class Watching(NamedTuple):
     store: Store
 
 
-ProgressHook = Callable[[Watching], Iterator[None]]
+ProgressHook = Callable[[RunView], Iterator[None]]
 """A generator function that shows progress: it starts, yields once while episodes run, and cleans up."""
 
 
-class Pending(NamedTuple):
+class PendingEpisodes(NamedTuple):
     """What is left to run of a plan.
 
     Attributes:
@@ -113,7 +113,9 @@ class Pending(NamedTuple):
     bundle: Bundle
 
 
-def find_pending(writer: StoreWriter, plan: Plan, settings: RunSettings, bundle: Bundle | None = None) -> Pending:
+def find_pending(
+    writer: StoreWriter, plan: Plan, settings: RunSettings, bundle: Bundle | None = None
+) -> PendingEpisodes:
     """See which episodes of a plan are not judged yet, and make their models ready unless a bundle is.
 
     Raises:
@@ -122,11 +124,11 @@ def find_pending(writer: StoreWriter, plan: Plan, settings: RunSettings, bundle:
     ids = [planned.episode_id for planned in plan.episodes]
     judged, attempts = writer.judged(ids), writer.attempts(ids)
     pending = [_next_attempt(p, attempts) for p in _interleaved(plan) if p.episode_id not in judged]
-    return Pending(len(judged), pending, bundle or bundle_for(plan, pending, settings))
+    return PendingEpisodes(len(judged), pending, bundle or bundle_for(plan, pending, settings))
 
 
 def run_pending(
-    writer: StoreWriter, plan: Plan, pending: Pending, settings: RunSettings, watch: ProgressHook | None = None
+    writer: StoreWriter, plan: Plan, pending: PendingEpisodes, settings: RunSettings, watch: ProgressHook | None = None
 ) -> EpisodeStats:
     """Run what is left of a plan that the open store has already."""
     if not pending.episodes:
@@ -230,5 +232,5 @@ def _watching(watch: ProgressHook | None, plan: Plan, store: Path, pending: int)
     if watch is None:
         yield
         return
-    with contextmanager(watch)(Watching(plan.run_id, len(plan.episodes), pending, open_store(store))):
+    with contextmanager(watch)(RunView(plan.run_id, len(plan.episodes), pending, open_store(store))):
         yield

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["SAY_AFTER_S", "Blocked", "BlockedLoops", "LoopWatch", "watched_loop", "work_for"]
+__all__ = ["SAY_AFTER_S", "BlockedLoops", "LoopBlock", "LoopWatch", "watched_loop", "work_for"]
 
 SAY_AFTER_S = 10.0
 """How long a loop may be busy before a person is told; importing a provider's library takes seconds."""
@@ -39,7 +39,7 @@ _arms: WeakKeyDictionary[asyncio.Task[Any], str] = WeakKeyDictionary()
 """For which arm tasks work, of any loop, for as long as they live."""
 
 
-class Blocked(NamedTuple):
+class LoopBlock(NamedTuple):
     """What an event loop is busy with.
 
     Attributes:
@@ -99,13 +99,13 @@ class LoopWatch:
         tell: called in that thread, again and again while the loop is blocked.
     """
 
-    def __init__(self, tell: Callable[[Blocked], object] = lambda blocked: None) -> None:
+    def __init__(self, tell: Callable[[LoopBlock], object] = lambda blocked: None) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._tell = tell
         self._beat = time.monotonic()
         self._closed = threading.Event()
-        self.blocked: Blocked | None = None
+        self.blocked: LoopBlock | None = None
         self._loop.set_task_factory(_LabellingFactory(self._loop.get_task_factory()))
         self._tick()
         self._thread = threading.Thread(target=self._look, name="oversight-loop-watch", daemon=True)
@@ -133,7 +133,7 @@ class LoopWatch:
             if seconds < _LOOK_S:
                 self.blocked = None
                 continue
-            self.blocked = Blocked(seconds, self._current_arm(), self._current_line())
+            self.blocked = LoopBlock(seconds, self._current_arm(), self._current_line())
             self._tell(self.blocked)
 
     def _current_arm(self) -> str | None:
@@ -158,7 +158,7 @@ class BlockedLoops:
     def __init__(self) -> None:
         self._said: set[str | None] = set()
 
-    def tell(self, blocked: Blocked) -> None:
+    def tell(self, blocked: LoopBlock) -> None:
         """Warn of an arm whose loop has been blocked for long."""
         if blocked.seconds >= SAY_AFTER_S and blocked.arm not in self._said:
             self._said.add(blocked.arm)

@@ -16,13 +16,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from oversight.calls.call_cache import Call, CallCache, Outcome, Recorded
+from oversight.calls.call_cache import CachedCall, Call, CallCache, CallOutcome
 from oversight.calls.gate import CallGate, Gate, GateSettings
 from oversight.core.chat import ChatReply
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import FailureClass, OversightError, RunStopped, StopReason
 from oversight.execution.engine import Engine
-from oversight.execution.loop_watch import Blocked, LoopWatch
+from oversight.execution.loop_watch import LoopBlock, LoopWatch
 from oversight.execution.ray_cluster import RayCluster
 from oversight.execution.ray_workers import RayWorkers, WorkerLost
 from oversight.execution.worker import Bundle, Worker
@@ -134,7 +134,7 @@ class _Actor:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._turn, name="oversight-episodes", daemon=True).start()
 
-    async def blocked(self) -> Blocked | None:
+    async def blocked(self) -> LoopBlock | None:
         """Answer that there is a worker, and what its episodes' loop is busy with, if it does not come round."""
         return self._watch.blocked if self._watch is not None else None
 
@@ -186,10 +186,10 @@ class _GateActor:
     def __init__(self, settings: GateSettings) -> None:
         self._gate = CallGate(settings)
 
-    async def admit(self, call: Call) -> Recorded | RunStopped | None:
+    async def admit(self, call: Call) -> CachedCall | RunStopped | None:
         return await self._gate.admit(call)
 
-    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+    async def settle(self, call: Call, outcome: CallOutcome) -> ChatReply | RunStopped | None:
         return await self._gate.settle(call, outcome)
 
     async def mark_unreadable(self, record: str, detail: str) -> None:
@@ -202,11 +202,11 @@ class _RemoteGate(Gate):
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    async def admit(self, call: Call) -> Recorded | RunStopped | None:
-        found: Recorded | RunStopped | None = await self._told(self._actor.admit.remote(call))
+    async def admit(self, call: Call) -> CachedCall | RunStopped | None:
+        found: CachedCall | RunStopped | None = await self._told(self._actor.admit.remote(call))
         return found
 
-    async def settle(self, call: Call, outcome: Outcome) -> ChatReply | RunStopped | None:
+    async def settle(self, call: Call, outcome: CallOutcome) -> ChatReply | RunStopped | None:
         settled: ChatReply | RunStopped | None = await self._told(self._actor.settle.remote(call, outcome))
         return settled
 

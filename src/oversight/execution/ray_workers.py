@@ -18,7 +18,7 @@ from typing import Any
 
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec
 from oversight.errors import OversightError, UsageError
-from oversight.execution.loop_watch import Blocked, BlockedLoops
+from oversight.execution.loop_watch import BlockedLoops, LoopBlock
 from oversight.execution.ray_cluster import RayCluster
 from oversight.util.digest import digest
 from oversight.util.secrets import redact
@@ -168,7 +168,7 @@ class RayWorkers:
                 self._become(worker, _State.LOST)
             await asyncio.sleep(_ASK_EVERY_S)
 
-    async def _heard_from(self, worker: _Worker, blocked: Blocked | None) -> None:
+    async def _heard_from(self, worker: _Worker, blocked: LoopBlock | None) -> None:
         if blocked is None or blocked.seconds < _BLOCKED_S:
             self._become(worker, _State.READY)
             return

@@ -38,7 +38,7 @@ from oversight.util.aio import run_sync
 from oversight.util.digest import digest
 from oversight.util.interrupts import stopped_by_signals
 
-__all__ = ["Rejudged", "rejudge"]
+__all__ = ["RejudgeResult", "rejudge"]
 
 _TO_JUDGE = """
 SELECT
@@ -68,7 +68,7 @@ class _Job(NamedTuple):
 JudgementsDriven: TypeAlias = RunStats[_Job, Judgement]
 
 
-class Rejudged(NamedTuple):
+class RejudgeResult(NamedTuple):
     """What a re-judging did.
 
     Attributes:
@@ -88,7 +88,7 @@ class Rejudged(NamedTuple):
 
 def rejudge(
     run_id: str, judge: Mapping[str, Any], settings: RunSettings, *, prompts: Sequence[JudgePrompt] = ()
-) -> Rejudged:
+) -> RejudgeResult:
     """Put every judged transcript of a run to another judge, and store its verdicts beside the first ones.
 
     The judge reads what the first judge's seat read, its public questions included; what the first judge wrote
@@ -129,7 +129,7 @@ def rejudge(
         bundle = Bundle({}, {binding.key: (binding, prepared(binding))}, gate)
         with StoreWriter.open(settings.store) as writer, closing(_Judging(store, binding, bundle)) as judging:
             driven = run_sync(_drive(jobs, judging, writer, settings))
-    return Rejudged(
+    return RejudgeResult(
         binding.name,
         already=sum(row["judged"] for row in rows),
         unfit=len({row["episode_id"] for row in rows if not row["fit"]}),

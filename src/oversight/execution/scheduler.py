@@ -21,7 +21,7 @@ _WAITING = 512
 Job = TypeVar("Job")
 
 
-class Outcome(Protocol):
+class SchedulerOutcome(Protocol):
     """What a job leaves behind."""
 
     @property
@@ -33,7 +33,7 @@ class Outcome(Protocol):
         """Every attempt at a model call."""
 
 
-Done = TypeVar("Done", bound=Outcome)
+Done = TypeVar("Done", bound=SchedulerOutcome)
 
 
 @dataclass

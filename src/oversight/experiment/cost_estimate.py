@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oversight.experiment.dry_run import Expected
+from oversight.experiment.dry_run import ExpectedUsage
 from oversight.experiment.plan import Plan
 from oversight.models.binding import Binding
 
@@ -63,7 +63,7 @@ def times(row: CostEstimate, count: int, arm: str) -> CostEstimate:
     return CostEstimate(arm, row.questions, *numbers, cost)
 
 
-def _taken(bound: Sequence[Binding], expected: Expected, episodes: int) -> tuple[int, int, float | None]:
+def _taken(bound: Sequence[Binding], expected: ExpectedUsage, episodes: int) -> tuple[int, int, float | None]:
     """Prompt tokens, reply tokens and cost of one role in all episodes; several models share them evenly."""
     prompt = reply = 0
     costs: list[float | None] = []

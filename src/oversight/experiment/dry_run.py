@@ -32,7 +32,17 @@ from oversight.util.aio import run_sync
 from oversight.util.describe import describe_error
 from oversight.util.digest import draw
 
-__all__ = ["DryRun", "Expected", "Fault", "Trial", "dry_run", "refuse_exits", "refuse_failing", "stand_ins", "try_once"]
+__all__ = [
+    "DryRun",
+    "DryRunFault",
+    "ExpectedUsage",
+    "Trial",
+    "dry_run",
+    "refuse_exits",
+    "refuse_failing",
+    "stand_ins",
+    "try_once",
+]
 
 _CALLS = 10_000
 _MESSAGES = 100_000
@@ -42,7 +52,7 @@ _ENOUGH_S = 20.0
 """Seconds after which an arm is tried on no further question: a slow one shows on fewer what it takes."""
 
 
-class Expected(NamedTuple):
+class ExpectedUsage(NamedTuple):
     """What one role takes in one episode, on average, in calls and characters; ``sample`` is one prompt."""
 
     calls: float
@@ -64,14 +74,14 @@ class DryRun(NamedTuple):
     """
 
     reads_assigned: bool
-    expected: dict[str, Expected]
+    expected: dict[str, ExpectedUsage]
     error: str | None = None
     fails: bool = False
     exits: bool = False
     differs: str | None = None
 
 
-class Fault(NamedTuple):
+class DryRunFault(NamedTuple):
     """What went wrong in the dry run of an arm: ``told`` says it in one line, with its place in the file.
 
     Attributes:
@@ -98,7 +108,7 @@ class Trial(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reads_assigned: bool = False
-    taken: dict[str, Expected] = {}
+    taken: dict[str, ExpectedUsage] = {}
     error: str | None = None
     kind: Literal["limit", "exit", "other"] | None = None
     differs: str | None = None
@@ -127,7 +137,7 @@ def dry_run(items: Sequence[Item], attempt: Callable[[Item], Trial]) -> DryRun:
     )
 
 
-def refuse_failing(faults: Sequence[Fault], *, keep_going: bool) -> None:
+def refuse_failing(faults: Sequence[DryRunFault], *, keep_going: bool) -> None:
     """See whether any arm is to be expected to fail altogether.
 
     Raises:
@@ -139,7 +149,7 @@ def refuse_failing(faults: Sequence[Fault], *, keep_going: bool) -> None:
         raise UsageError(f"{failing[0]}{more}; mend it, or give --keep-going to run it all the same")
 
 
-def refuse_exits(faults: Sequence[Fault]) -> None:
+def refuse_exits(faults: Sequence[DryRunFault]) -> None:
     """See whether any protocol tried to end the process.
 
     Raises:
@@ -196,7 +206,7 @@ def try_once(
     return Trial(
         reads_assigned=episode is not None and episode.reads_assigned,
         taken={
-            role: Expected(model.calls, model.prompt_chars, model.reply_chars, model.sample)
+            role: ExpectedUsage(model.calls, model.prompt_chars, model.reply_chars, model.sample)
             for role, model in cast.items()
         },
         error=None if error is None else _told(error, protocol.plugin),
@@ -256,8 +266,8 @@ def _told(error: BaseException, plugin: Plugin) -> str:
     return f"{describe_error(error)}{place}"
 
 
-def _mean(taken: Sequence[Expected], count: int) -> Expected:
-    return Expected(
+def _mean(taken: Sequence[ExpectedUsage], count: int) -> ExpectedUsage:
+    return ExpectedUsage(
         sum(each.calls for each in taken) / count,
         sum(each.prompt_chars for each in taken) / count,
         sum(each.reply_chars for each in taken) / count,

@@ -21,7 +21,7 @@ from oversight.models.base import ModelSettings
 from oversight.plugins import Pluggable, Plugin
 from oversight.util.describe import describe_error
 
-__all__ = ["Answer", "Import", "Try", "serve"]
+__all__ = ["ChildReply", "Import", "Try", "serve"]
 
 _GRACE_S = 10.0
 """How much longer than it may take an episode takes, which ends itself, until the process is ended by its timer."""
@@ -47,7 +47,7 @@ class Try(NamedTuple):
     seconds: float
 
 
-class Answer(BaseModel):
+class ChildReply(BaseModel):
     """What came of a request: why a plugin cannot be imported, or a trial."""
 
     model_config = ConfigDict(frozen=True)
@@ -73,25 +73,25 @@ def serve(descriptor: int) -> None:
             line.send_bytes(answer.model_dump_json().encode())
 
 
-def _try(asked: Try) -> Answer:
+def _try(asked: Try) -> ChildReply:
     try:
-        return Answer(trial=try_once(*asked, twice=True))
+        return ChildReply(trial=try_once(*asked, twice=True))
     except KeyboardInterrupt as error:
-        return Answer(trial=Trial(error=describe_error(error), kind="exit"))
+        return ChildReply(trial=Trial(error=describe_error(error), kind="exit"))
 
 
-def _import(asked: Import) -> Answer:
+def _import(asked: Import) -> ChildReply:
     try:
         found: Any = asked.plugin.load(asked.kind)
     except UsageError as error:
-        return Answer(error=str(error))
+        return ChildReply(error=str(error))
     except KeyboardInterrupt:
-        return Answer(error=f"{asked.plugin.path or asked.plugin.module}: cannot be imported: KeyboardInterrupt")
+        return ChildReply(error=f"{asked.plugin.path or asked.plugin.module}: cannot be imported: KeyboardInterrupt")
     try:
         # What else goes wrong is said by the main process, which knows where in the file the options are.
         with suppress(Exception):
             if issubclass(found, Protocol):
                 found(found.Options.model_validate(asked.options)).needs()
     except (SystemExit, KeyboardInterrupt) as error:
-        return Answer(error=f"{asked.plugin.path or asked.plugin.module}: cannot be used: {describe_error(error)}")
-    return Answer()
+        return ChildReply(error=f"{asked.plugin.path or asked.plugin.module}: cannot be used: {describe_error(error)}")
+    return ChildReply()

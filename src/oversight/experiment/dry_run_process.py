@@ -21,7 +21,7 @@ from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.dry_run import DryRun, Trial, dry_run, stand_ins, try_once
-from oversight.experiment.dry_run_child import Answer, Import, Try
+from oversight.experiment.dry_run_child import ChildReply, Import, Try
 from oversight.experiment.protocol_binding import ProtocolBinding
 from oversight.models.base import ModelSettings
 from oversight.models.binding import Binding
@@ -113,7 +113,7 @@ class DryRunProcess:
         assert answer.trial is not None
         return answer.trial
 
-    def _ask(self, request: Import | Try, plugin: Plugin, what: str) -> Answer:
+    def _ask(self, request: Import | Try, plugin: Plugin, what: str) -> ChildReply:
         """Have the process do something.
 
         Raises:
@@ -131,7 +131,7 @@ class DryRunProcess:
                 late = time.monotonic() > deadline
                 if late or (self._process.poll() is not None and not self._line.poll()):
                     raise EOFError
-            return Answer.model_validate_json(self._line.recv_bytes())
+            return ChildReply.model_validate_json(self._line.recv_bytes())
         except (OSError, EOFError, ValueError):
             code = self._end()
         reason = f"did not end within {request.seconds:g} s" if late or code == -signal.SIGALRM else _ending(code)

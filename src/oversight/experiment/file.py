@@ -25,7 +25,7 @@ __all__ = [
     "ExperimentFile",
     "Iterate",
     "ProtocolEntry",
-    "Published",
+    "PublishedNumber",
     "ReportSettings",
     "check_columns",
     "expanded",
@@ -106,7 +106,7 @@ class ReportSettings(_Strict):
         return () if set(self.over) <= {"question"} else self.over
 
 
-class Published(_Strict):
+class PublishedNumber(_Strict):
     """A number from a paper, shown beside the arm it belongs to."""
 
     arm: str
@@ -165,7 +165,7 @@ class ExperimentFile(_Strict):
     seed: int = 0
     grid: dict[str, Any] = {}
     report: ReportSettings = ReportSettings()
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedNumber, ...] = ()
 
 
 class Variant(NamedTuple):

@@ -11,7 +11,7 @@ from oversight.core.question import Item
 from oversight.errors import UsageError
 from oversight.experiment.arm import Arm, PlannedEpisode, episodes_of
 from oversight.experiment.bind import bind
-from oversight.experiment.dry_run import Fault
+from oversight.experiment.dry_run import DryRunFault
 from oversight.experiment.dry_run_process import DryRunProcess
 from oversight.experiment.file import Experiment, ExperimentFile, ProtocolEntry, Variant
 from oversight.experiment.identity import design
@@ -47,7 +47,7 @@ class Plan:
     """Tasks whose questions must not be published."""
     baseline: str | None = None
     """What the report is told to compare with, if the protocols do not say."""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[DryRunFault] = field(default_factory=list)
     """What went wrong in dry runs."""
 
     @property
@@ -223,10 +223,10 @@ class _Planner:
                 found = self._trying.dry_run(protocol, cast, _spread(questions), variant.file.seed, limits)
             if found.error is not None:
                 told = str(self._source.problem(where, f"arm '{label}' fails in its dry run: {found.error}"))
-                self._plan.faults.append(Fault(told, found.fails, found.exits))
+                self._plan.faults.append(DryRunFault(told, found.fails, found.exits))
             if found.differs is not None:
                 told = str(self._source.problem(where, f"arm '{label}' is not repeatable: {found.differs}"))
-                self._plan.faults.append(Fault(told, fails=False, exits=False))
+                self._plan.faults.append(DryRunFault(told, fails=False, exits=False))
             self._arms[key] = len(self._plan.arms)
             name = entry.label or protocol.create().name
             self._plan.arms.append(Arm(label, name, task, protocol, cast, limits, found))

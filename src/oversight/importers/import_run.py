@@ -18,7 +18,7 @@ from oversight.core.outcome import IMPORTED, EpisodeOutcome, EpisodeSpec, Judgem
 from oversight.core.protocol import Protocol
 from oversight.errors import UsageError
 from oversight.importers.importer import Imported, Importer
-from oversight.importers.unpaired import Unpaired
+from oversight.importers.unpaired import UnpairedQuestions
 from oversight.plugins import find_plugin, installed, nearest
 from oversight.store import ArmRow, RunRow, StoreWriter, as_json, open_store
 from oversight.util.digest import digest
@@ -126,7 +126,7 @@ def _survey(importer: Importer, path: Path, everything: bool) -> _Survey:
     """Read everything once, keeping next to nothing of it."""
     names: dict[str, str] = {}
     known: list[_Known] = []
-    unpaired = Unpaired()
+    unpaired = UnpairedQuestions()
     for imported in importer.episodes(path):
         if imported.name in names:
             raise UsageError(f"{imported.where}: id: '{imported.name}' is also that of {names[imported.name]}")

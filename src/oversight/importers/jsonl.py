@@ -16,7 +16,7 @@ from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.experiment.file import FACTORS, check_columns
 from oversight.importers.importer import UNKNOWN_TIME, Imported, Importer, ImportInfo, Reading
-from oversight.importers.jsonl_messages import Placing
+from oversight.importers.jsonl_messages import TranscriptBuilder
 from oversight.importers.jsonl_records import CallEntry, JudgementRecord, Line, read_line
 from oversight.tasks.row_files import read_jsonl, row_problems
 from oversight.util.digest import digest
@@ -93,7 +93,7 @@ def _imported(line: Line, where: str, task: str) -> Imported:
     status = "unjudged" if verdict.unjudged else "failed" if verdict.failed else "judged"
     final = _belief(verdict, labels, "verdict") if status == "judged" else None
     beliefs = [(each, _belief(each, labels, f"beliefs.{place}")) for place, each in enumerate(line.beliefs)]
-    placing = Placing(line, item.question.presented(order), sides, beliefs, final)
+    placing = TranscriptBuilder(line, item.question.presented(order), sides, beliefs, final)
     notes = [
         Annotation(kind=note.kind, data=note.data, message=placing.place(note.message, f"annotations.{number}.message"))
         for number, note in enumerate(line.annotations)

@@ -12,12 +12,12 @@ from oversight.importers.importer import brief, material, request
 from oversight.importers.jsonl_records import BeliefRecord, Line, MessageRecord, VerdictRecord
 from oversight.prompting.quotes import Quote, find_quotes, verify
 
-__all__ = ["Placing"]
+__all__ = ["TranscriptBuilder"]
 
 _PRIVATE = {"thought", "draft", "reasoning"}
 
 
-class Placing:
+class TranscriptBuilder:
     """A transcript put together from what was said and what was held.
 
     Attributes:

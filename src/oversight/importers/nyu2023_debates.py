@@ -13,8 +13,8 @@ from oversight.core.side import Side
 from oversight.core.verdict import Annotation, Verdict
 from oversight.errors import UsageError
 from oversight.importers.importer import Imported, Importer, ImportInfo, Reading
-from oversight.importers.nyu2023_rooms import Entry, Judging, PlayedRoom
-from oversight.importers.nyu2023_speech import Told, told
+from oversight.importers.nyu2023_rooms import OfflineJudging, PlayedRoom, RoomEntry
+from oversight.importers.nyu2023_speech import RoomTranscript, told
 from oversight.tasks.nyu2023 import METADATA, ROOMS, Nyu2023, Setup, question_id
 from oversight.tasks.row_files import Row, read_jsonl, row_problems
 
@@ -43,10 +43,10 @@ class Nyu2023Rooms(Importer):
     def episodes(self, path: Path) -> Iterator[Imported]:
         """One transcript for each room, by name."""
         items = _items(path)
-        entries: list[Entry] = []
+        entries: list[RoomEntry] = []
         for row in read_jsonl(path / METADATA):
             with row_problems(row):
-                entries.append(row.read_as(Entry))
+                entries.append(row.read_as(RoomEntry))
         for entry in sorted(entries, key=lambda entry: entry.name):
             for row in read_jsonl(path / ROOMS / f"{entry.name}.json"):
                 with row_problems(row):
@@ -71,7 +71,7 @@ def _items(path: Path) -> Mapping[str, Item]:
     return every | counted
 
 
-def _room(row: Row, entry: Entry, items: Mapping[str, Item]) -> Imported:
+def _room(row: Row, entry: RoomEntry, items: Mapping[str, Item]) -> Imported:
     room = row.read_as(PlayedRoom)
     setup, roles = room.setup, room.setup.roles
     item = items[question_id(setup)]
@@ -125,7 +125,9 @@ def _order(setup: Setup, item: Item) -> tuple[int, ...]:
     return order
 
 
-def _outcome(entry: Entry, said: Told, row: Row) -> tuple[Literal["judged", "unjudged"], Belief | None, str | None]:
+def _outcome(
+    entry: RoomEntry, said: RoomTranscript, row: Row
+) -> tuple[Literal["judged", "unjudged"], Belief | None, str | None]:
     """A room is judged if its live judge decided; a verdict by others later does not make it so."""
     complete = entry.status.complete
     result = complete and complete.result
@@ -139,7 +141,7 @@ def _outcome(entry: Entry, said: Told, row: Row) -> tuple[Literal["judged", "unj
     return "unjudged", None, f"room {entry.name}: {state} when it was published"
 
 
-def _notes(entry: Entry, room: PlayedRoom) -> Iterator[Annotation]:
+def _notes(entry: RoomEntry, room: PlayedRoom) -> Iterator[Annotation]:
     """What else the release says about a judged room."""
     complete = entry.status.complete
     assert complete is not None
@@ -159,7 +161,7 @@ def _notes(entry: Entry, room: PlayedRoom) -> Iterator[Annotation]:
             yield Annotation(kind="survey", data={"participant": participant, "role": role, **answered})
 
 
-def _reading(judge: str, judging: Judging) -> Reading:
+def _reading(judge: str, judging: OfflineJudging) -> Reading:
     """A later judgement of a room, with every belief on the way in the explanation."""
     steps = judging.judgments
     last = steps[-1] if steps else None

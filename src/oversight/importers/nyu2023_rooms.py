@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from oversight.tasks.nyu2023 import Listed, Record, Room, Setup
+from oversight.tasks.nyu2023 import Record, Room, RoomListing, Setup
 
-__all__ = ["Entry", "Feedback", "Judging", "PlayedRoom", "Round", "Said", "Segment"]
+__all__ = ["Contribution", "JudgeFeedback", "OfflineJudging", "PlayedRoom", "RoomEntry", "Round", "Segment"]
 
 
 class _Setting(Record):
@@ -38,7 +38,7 @@ class _Status(Record):
     waiting_to_begin: dict[str, Any] | None = Field(None, alias="WaitingToBegin")
 
 
-class Entry(Listed):
+class RoomEntry(RoomListing):
     """A room in the list of all rooms."""
 
     setting: _Setting
@@ -68,7 +68,7 @@ class Segment(Record):
     quote: _Quote | None = Field(None, alias="Quote")
 
 
-class Said(Record):
+class Contribution(Record):
     """One contribution."""
 
     speaker: str
@@ -81,38 +81,38 @@ class Said(Record):
         return "".join(segment.text.text for segment in self.content if segment.text)
 
 
-class Feedback(Record):
+class JudgeFeedback(Record):
     """What the judge believes at a turn, and says to the debaters."""
 
     distribution: tuple[float, float]
-    feedback: Said
+    feedback: Contribution
     end_debate: bool
 
 
 class _Speeches(Record):
-    speeches: dict[str, Said]
+    speeches: dict[str, Contribution]
 
 
 class _Votes(Record):
     votes: dict[str, bool]
 
 
-class Judging(Record):
+class OfflineJudging(Record):
     """A later judgement of a room, at the end or step by step."""
 
     mode: str
     start_time_millis: int
-    judgments: tuple[Feedback, ...]
+    judgments: tuple[JudgeFeedback, ...]
 
 
 class _Judgings(Record):
-    judgments: dict[str, Judging]
+    judgments: dict[str, OfflineJudging]
 
 
 class Round(Record):
     """One round, of one of five kinds."""
 
-    judge_feedback: Feedback | None = Field(None, alias="JudgeFeedback")
+    judge_feedback: JudgeFeedback | None = Field(None, alias="JudgeFeedback")
     simultaneous: _Speeches | None = Field(None, alias="SimultaneousSpeeches")
     sequential: _Speeches | None = Field(None, alias="SequentialSpeeches")
     negotiate_end: _Votes | None = Field(None, alias="NegotiateEnd")
@@ -131,7 +131,7 @@ class PlayedRoom(Room):
     rounds: tuple[Round, ...]
     feedback: dict[str, dict[str, dict[str, Any]]] = Field({})
 
-    def offline(self) -> Iterator[tuple[str, Judging]]:
+    def offline(self) -> Iterator[tuple[str, OfflineJudging]]:
         """Who judged it after the fact, and how."""
         for each in self.rounds:
             if each.offline:

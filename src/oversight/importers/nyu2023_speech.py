@@ -11,11 +11,11 @@ from oversight.core.question import Question
 from oversight.core.side import Side
 from oversight.core.verdict import Annotation
 from oversight.importers.importer import brief, material, request
-from oversight.importers.nyu2023_rooms import Feedback, PlayedRoom, Said
+from oversight.importers.nyu2023_rooms import Contribution, JudgeFeedback, PlayedRoom
 from oversight.prompting.quotes import Quote, verify
 from oversight.tasks.nyu2023 import placed
 
-__all__ = ["SPANS", "Told", "told"]
+__all__ = ["SPANS", "RoomTranscript", "told"]
 
 SPANS = "spans"
 """The annotation that says which of the story's tokens a speech quotes."""
@@ -23,7 +23,7 @@ SPANS = "spans"
 _LABELS = "AB"
 
 
-class Told(NamedTuple):
+class RoomTranscript(NamedTuple):
     """What was said, what the judge held in the end, and notes on the messages."""
 
     messages: tuple[Message, ...]
@@ -31,7 +31,9 @@ class Told(NamedTuple):
     notes: tuple[Annotation, ...]
 
 
-def told(room: PlayedRoom, story: str, question: Question, seats: Mapping[str, str], sides: Sequence[Side]) -> Told:
+def told(
+    room: PlayedRoom, story: str, question: Question, seats: Mapping[str, str], sides: Sequence[Side]
+) -> RoomTranscript:
     """The room as messages.
 
     Turns count rounds of speeches from 0; what the judge believed before the first has no turn. On the platform
@@ -58,7 +60,7 @@ def told(room: PlayedRoom, story: str, question: Question, seats: Mapping[str, s
             for letter, agrees in sorted(each.negotiate_end.votes.items()):
                 text = "I would end here." if agrees else "I would go on."
                 teller.add(Message(author=teller.seat(letter), audience=None, kind=Kind.FORM, text=text), teller.turn)
-    return Told(tuple(teller.messages), teller.verdict, tuple(teller.notes))
+    return RoomTranscript(tuple(teller.messages), teller.verdict, tuple(teller.notes))
 
 
 class _Teller:
@@ -86,7 +88,7 @@ class _Teller:
         """Append a message."""
         self.messages.append(message.model_copy(update={"turn": turn}))
 
-    def speeches(self, speeches: Mapping[str, Said], *, blind: bool) -> None:
+    def speeches(self, speeches: Mapping[str, Contribution], *, blind: bool) -> None:
         """One round of the debaters, blind to each other or not."""
         self.turn = 0 if self.turn is None else self.turn + 1
         for place, (letter, said) in enumerate(sorted(speeches.items(), key=lambda each: each[1].timestamp)):
@@ -95,7 +97,7 @@ class _Teller:
             self.messages.append(self._speech(said, self.seat(letter), branch))
         self._gathers += blind
 
-    def judge(self, feedback: Feedback) -> None:
+    def judge(self, feedback: JudgeFeedback) -> None:
         """What the judge believed and said; with its last word comes the verdict."""
         belief = Belief(probs=feedback.distribution, source=BeliefSource.STATED)
         words = feedback.feedback.words
@@ -110,7 +112,7 @@ class _Teller:
             if message.belief or words.strip():
                 self.add(message, self.turn)
 
-    def _speech(self, said: Said, seat: str, branch: Branch) -> Message:
+    def _speech(self, said: Contribution, seat: str, branch: Branch) -> Message:
         text, quotes = "", []
         for segment in said.content:
             if segment.text:
@@ -152,7 +154,7 @@ class _Teller:
             return None
         return words, (start, stop) if self._places is not None else verify(words, self._story)
 
-    def _spans(self, said: Said, message: int) -> Iterator[Annotation]:
+    def _spans(self, said: Contribution, message: int) -> Iterator[Annotation]:
         """The tokens quoted, which the paper's own measures count."""
         quoted = [
             {"span": list(segment.quote.span), "tokens": list(self._tokens[slice(*segment.quote.span)])}

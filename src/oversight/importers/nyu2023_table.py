@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from oversight.importers.nyu2023_speech import SPANS
 from oversight.store import Store
 
-__all__ = ["PUBLISHED", "Played", "Row", "chi_square", "platform_text", "played", "table"]
+__all__ = ["PUBLISHED", "RoomMeasures", "TableRow", "chi_square", "platform_text", "played", "table"]
 
 TURN_COST = 0.05
 """What a judge's score lost, in bits, each time the judge went on."""
@@ -52,7 +52,7 @@ class _Speech:
     tokens: dict[int, str] = field(default_factory=dict)
 
 
-class Played(NamedTuple):
+class RoomMeasures(NamedTuple):
     """What the paper measures of one room.
 
     Attributes:
@@ -78,7 +78,7 @@ class Played(NamedTuple):
     score: float
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row of the table; each attribute is a column.
 
     Attributes:
@@ -117,14 +117,14 @@ PUBLISHED["AI debate"] |= {"quotes": 127, "characters": 1188, "redundant": 0.35,
 PUBLISHED["AI consultancy"] |= {"quotes": 169, "characters": 926, "redundant": 0.26, "rounds_sd": 3.8}
 
 
-def table(rooms: Sequence[Played]) -> list[Row]:
+def table(rooms: Sequence[RoomMeasures]) -> list[TableRow]:
     """The paper's table, one row for each arm."""
     return [_row(arm, [room for room in rooms if room.arm == arm]) for arm in dict.fromkeys(r.arm for r in rooms)]
 
 
-def _row(arm: str, rooms: Sequence[Played]) -> Row:
+def _row(arm: str, rooms: Sequence[RoomMeasures]) -> TableRow:
     rounds = sum(room.rounds for room in rooms)
-    return Row(
+    return TableRow(
         arm=arm,
         n=len(rooms),
         correct=sum(room.correct for room in rooms),
@@ -140,7 +140,7 @@ def _row(arm: str, rooms: Sequence[Played]) -> Row:
     )
 
 
-def _calibration_error(rooms: Sequence[Played]) -> float:
+def _calibration_error(rooms: Sequence[RoomMeasures]) -> float:
     gaps = [0.0] * _BINS
     for room in rooms:
         confidence = max(room.p_gold, 1 - room.p_gold)
@@ -149,7 +149,7 @@ def _calibration_error(rooms: Sequence[Played]) -> float:
     return sum(map(abs, gaps)) / len(rooms)
 
 
-def chi_square(rows: Sequence[Row], one: str, other: str, *, corrected: bool) -> float:
+def chi_square(rows: Sequence[TableRow], one: str, other: str, *, corrected: bool) -> float:
     """The p value of the chi-square test on right and wrong in two arms, with or without Yates's correction.
 
     It takes rooms for independent, which those on one story are not: the paper's test, not a recommended one.
@@ -160,17 +160,17 @@ def chi_square(rows: Sequence[Row], one: str, other: str, *, corrected: bool) ->
     return float(chi2_contingency([counts[one], counts[other]], correction=corrected).pvalue)
 
 
-def played(store: Store, run: str) -> list[Played]:
+def played(store: Store, run: str) -> list[RoomMeasures]:
     """What the paper measures of each judged room of an import."""
     return [_played(row) for row in store.arrow(_EPISODES, [SPANS, run]).to_pylist()]
 
 
-def _played(row: dict[str, Any]) -> Played:
+def _played(row: dict[str, Any]) -> RoomMeasures:
     notes = [(note["message"], note["kind"], json.loads(note["data"])) for note in row["notes"]]
     (room,) = (data for _, kind, data in notes if kind == "room")
     speeches = [_speech(speech, notes) for speech in row["speeches"] or ()]
     prior = row["beliefs"][0]["probs"][row["place"] - 1]
-    return Played(
+    return RoomMeasures(
         **{name: row[name] for name in ("arm", "honest", "correct", "tie", "p_gold")},
         rounds=len({speech.turn for speech in speeches}),
         characters=sum(speech.own + speech.quotes for speech in speeches),

@@ -9,7 +9,7 @@ from itertools import combinations
 from oversight.importers.importer import Imported
 from oversight.util.digest import digest
 
-__all__ = ["Unpaired"]
+__all__ = ["UnpairedQuestions"]
 
 _FIXES = {
     "material": "give every line of a question its material, and say in sees_material who read it",
@@ -22,7 +22,7 @@ _LENGTH = 12
 _NAMED = 6
 
 
-class Unpaired:
+class UnpairedQuestions:
     """Collects what tells questions apart that have prompt and answers in common, in digests alone."""
 
     def __init__(self) -> None:

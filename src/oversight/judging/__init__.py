@@ -2,18 +2,18 @@
 
 from oversight.judging.queue import About, Queue, arms
 from oversight.judging.session import Feedback, JudgingSession, SessionSettings, new_person
-from oversight.judging.step_labelling import Labelled, Solved
+from oversight.judging.step_labelling import LabelledSolution, PersonLabel
 from oversight.judging.transcript_view import ShownMessage, TranscriptView
 
 __all__ = [
     "About",
     "Feedback",
     "JudgingSession",
-    "Labelled",
+    "LabelledSolution",
+    "PersonLabel",
     "Queue",
     "SessionSettings",
     "ShownMessage",
-    "Solved",
     "TranscriptView",
     "arms",
     "new_person",

@@ -12,9 +12,9 @@ from oversight.core.belief import Belief, BeliefSource, BeliefStatus
 from oversight.core.outcome import Judgement, Mode, TimedBelief, is_person
 from oversight.errors import UsageError
 from oversight.judging.queue import About, Queue, find_next, place_key
-from oversight.judging.step_labelling import Labelled, Solved, as_annotations, is_done, solution_of
+from oversight.judging.step_labelling import LabelledSolution, PersonLabel, as_annotations, is_done, solution_of
 from oversight.judging.transcript_view import TranscriptView, transcript_view
-from oversight.store import Entry, JudgementInbox, JudgingAssignment, Store, flush_judgements
+from oversight.store import JudgementInbox, JudgingAssignment, PartEntry, Store, flush_judgements
 from oversight.store.stored_episode import Transcript
 from oversight.util.digest import digest
 
@@ -138,12 +138,12 @@ class JudgingSession:
         found = transcript_view(self._transcript(assignment))
         return found if assignment.settings["mode"] == "stepped" else found.at_the_end()
 
-    def solution(self, assignment: JudgingAssignment) -> Solved:
+    def solution(self, assignment: JudgingAssignment) -> LabelledSolution:
         """What the person is to label."""
         assert assignment.solution is not None
         return solution_of(self._transcript(assignment), assignment.solution)
 
-    def entries(self, assignment: JudgingAssignment) -> list[Entry]:
+    def entries(self, assignment: JudgingAssignment) -> list[PartEntry]:
         """What the person has said so far."""
         return self._inbox.entries(assignment.sitting_id)
 
@@ -159,7 +159,7 @@ class JudgingSession:
         data = {"probs": held, "explanation": explanation.strip()[:LONGEST_EXPLANATION]}
         return self._inbox.enter(assignment.sitting_id, part, data)
 
-    def label(self, assignment: JudgingAssignment, step: int, said: Labelled) -> bool:
+    def label(self, assignment: JudgingAssignment, step: int, said: PersonLabel) -> bool:
         """Keep what was said of a step. False if it was labelled already, in another window."""
         return self._inbox.enter(assignment.sitting_id, step, said.model_dump())
 
@@ -167,7 +167,7 @@ class JudgingSession:
         """Keep the judgement as soon as everything is said; None before. The same again changes nothing."""
         entries = self.entries(assignment)
         if assignment.about == "steps":
-            solution, said = self.solution(assignment), [Labelled(**entry.data) for entry in entries]
+            solution, said = self.solution(assignment), [PersonLabel(**entry.data) for entry in entries]
             if not is_done(solution, said):
                 return None
             made = _judgement(assignment, entries).model_copy(update={"labels": as_annotations(solution, said)})
@@ -219,7 +219,7 @@ class JudgingSession:
         return self._read[assignment.sitting_id]
 
 
-def _judgement(assignment: JudgingAssignment, entries: Sequence[Entry]) -> Judgement:
+def _judgement(assignment: JudgingAssignment, entries: Sequence[PartEntry]) -> Judgement:
     return Judgement.model_construct(
         judgement_id=assignment.sitting_id,
         episode_id=assignment.episode_id,

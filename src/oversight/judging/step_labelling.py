@@ -14,12 +14,12 @@ from oversight.core.step_splitting import split_steps
 from oversight.core.verdict import Annotation
 from oversight.store import Transcript
 
-__all__ = ["Label", "Labelled", "Solved", "as_annotations", "is_done", "solution_of"]
+__all__ = ["Label", "LabelledSolution", "PersonLabel", "as_annotations", "is_done", "solution_of"]
 
 Label: TypeAlias = Literal["correct", "neutral", "incorrect"]
 
 
-class Labelled(BaseModel):
+class PersonLabel(BaseModel):
     """What a person says of one step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,7 +28,7 @@ class Labelled(BaseModel):
     p_correct: float = Field(ge=0, le=1)
 
 
-class Solved(BaseModel):
+class LabelledSolution(BaseModel):
     """One solution, as it is labelled.
 
     Attributes:
@@ -56,7 +56,7 @@ class Solved(BaseModel):
     aggregate: Literal["product", "minimum", "last"]
 
 
-def solution_of(transcript: Transcript, number: int) -> Solved:
+def solution_of(transcript: Transcript, number: int) -> LabelledSolution:
     """One of an episode's solutions: as its protocol noted it, or else as it came with the question.
 
     Raises:
@@ -74,7 +74,7 @@ def solution_of(transcript: Transcript, number: int) -> Solved:
         steps, answer = (), None
     if not steps:
         raise ValueError(f"episode {transcript.spec.episode_id} has no solution {number} with steps")
-    return Solved(
+    return LabelledSolution(
         number=number,
         prompt=question.prompt,
         labels=question.labels,
@@ -89,13 +89,13 @@ def solution_of(transcript: Transcript, number: int) -> Solved:
     )
 
 
-def is_done(solution: Solved, said: Sequence[Labelled]) -> bool:
+def is_done(solution: LabelledSolution, said: Sequence[PersonLabel]) -> bool:
     """Whether no further step is to be labelled."""
     stopped = solution.stop_at_error and any(each.label == "incorrect" for each in said)
     return stopped or len(said) >= len(solution.steps)
 
 
-def as_annotations(solution: Solved, said: Sequence[Labelled]) -> tuple[Annotation, ...]:
+def as_annotations(solution: LabelledSolution, said: Sequence[PersonLabel]) -> tuple[Annotation, ...]:
     """The labels in the form in which an overseer's are stored."""
     errors = [place for place, each in enumerate(said) if each.label == "incorrect"]
     steps = [
@@ -117,7 +117,7 @@ def as_annotations(solution: Solved, said: Sequence[Labelled]) -> tuple[Annotati
     return (*(Annotation(kind="step", data=data) for data in steps), Annotation(kind="solution", data=whole))
 
 
-def _score(solution: Solved, known: Sequence[float]) -> float:
+def _score(solution: LabelledSolution, known: Sequence[float]) -> float:
     match solution.aggregate:
         case "product":
             return math.prod(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Shortened", "shortened"]
+__all__ = ["CountedText", "shortened"]
 
 _SENTENCE_END = re.compile(
     r"""[.!?\u2026]+["'\u201d\u2019\u00bb)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d]?"""
@@ -13,7 +13,7 @@ _SENTENCE_END = re.compile(
 """An end of a sentence, with the quotation marks and brackets that it closes; Chinese and Japanese need no space."""
 
 
-class Shortened(NamedTuple):
+class CountedText(NamedTuple):
     """The part of a text that counts.
 
     Attributes:
@@ -27,7 +27,7 @@ class Shortened(NamedTuple):
     truncated: bool = False
 
 
-def shortened(text: str, word_limit: int | None, *, truncated: bool = False) -> Shortened:
+def shortened(text: str, word_limit: int | None, *, truncated: bool = False) -> CountedText:
     """Return what counts of a text.
 
     Args:
@@ -38,9 +38,9 @@ def shortened(text: str, word_limit: int | None, *, truncated: bool = False) -> 
     """
     words = list(re.finditer(r"\S+", text))
     if word_limit is not None and len(words) > word_limit:
-        return Shortened(text[: words[word_limit - 1].end()], len(words) - word_limit)
+        return CountedText(text[: words[word_limit - 1].end()], len(words) - word_limit)
     if not truncated:
-        return Shortened(text)
+        return CountedText(text)
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     kept = text[: ends[-1]] if ends else text[: words[-1].start()].rstrip() if words else ""
-    return Shortened(kept, sum(word.end() > len(kept) for word in words), truncated=True)
+    return CountedText(kept, sum(word.end() > len(kept) for word in words), truncated=True)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict
 
 from oversight.prompting.markup import escape, tag, unescape
-from oversight.prompting.tokens import Wording
+from oversight.prompting.tokens import TokenizedText
 
 __all__ = ["Quote", "find_quotes", "render_quoted", "verify"]
 
@@ -39,7 +39,7 @@ class Quote(BaseModel):
     source_end: int | None = None
 
 
-_indexed = lru_cache(maxsize=64)(Wording)
+_indexed = lru_cache(maxsize=64)(TokenizedText)
 
 
 def verify(quote: str, material: str) -> tuple[int, int] | None:
@@ -47,7 +47,7 @@ def verify(quote: str, material: str) -> tuple[int, int] | None:
     source = _indexed(material)
     # A speaker copies the material as its prompt shows it, escaped, or as it would be.
     for words in (unescape(quote), quote):
-        if (span := source.find(Wording(words))) is not None:
+        if (span := source.find(TokenizedText(words))) is not None:
             return span
     return None
 

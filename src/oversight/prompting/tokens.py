@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["Wording"]
+__all__ = ["TokenizedText"]
 
 _BETWEEN = "\x1f"
 """Separates tokens, and is in none."""
@@ -42,7 +42,7 @@ _UNNAMED_HAN = range(0x20000, 0x40000)
 """Planes of Han characters; newer ones have no name in older versions of Python."""
 
 
-class Wording:
+class TokenizedText:
     """A text's tokens, with where each begins and ends in it."""
 
     def __init__(self, text: str) -> None:
@@ -59,7 +59,7 @@ class Wording:
             tokens = [_folded(seen[start:end]) for start, end in self._spans]
         self._joined = f"{_BETWEEN}{_BETWEEN.join(tokens)}{_BETWEEN}" if tokens else ""
 
-    def find(self, other: Wording) -> tuple[int, int] | None:
+    def find(self, other: TokenizedText) -> tuple[int, int] | None:
         """Return the span of the first place in this text where all tokens of another follow each other, or None."""
         at = self._joined.find(other._joined) if other._joined else -1
         if at < 0:

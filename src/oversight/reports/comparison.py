@@ -12,7 +12,17 @@ import pandas as pd
 from oversight.stats.compare import Test, mcnemar, paired_difference
 from oversight.stats.estimate import Estimate, mean_share
 
-__all__ = ["CHANGES", "Change", "Compared", "Setting", "changed_settings", "compared", "flattened", "matched", "p_text"]
+__all__ = [
+    "CHANGES",
+    "ArmComparison",
+    "Change",
+    "SettingDifference",
+    "changed_settings",
+    "compared",
+    "flattened",
+    "matched",
+    "p_text",
+]
 
 Change = Literal["same", "lost", "gained", "partly"]
 CHANGES: tuple[Change, ...] = ("same", "lost", "gained", "partly")
@@ -21,7 +31,7 @@ CHANGES: tuple[Change, ...] = ("same", "lost", "gained", "partly")
 _ENTRY_KEYS = ("as", "task", "models")
 
 
-class Setting(NamedTuple):
+class SettingDifference(NamedTuple):
     """A setting that two runs do not share; None where a run does not set it."""
 
     key: str
@@ -34,7 +44,7 @@ class Setting(NamedTuple):
         return "added" if self.one is None else "removed" if self.other is None else "changed"
 
 
-class Compared(NamedTuple):
+class ArmComparison(NamedTuple):
     """Two arms on the questions that both have verdicts on that count.
 
     Attributes:
@@ -61,10 +71,10 @@ def flattened(value: object, above: str = "") -> dict[str, str]:
     return found
 
 
-def changed_settings(one: Mapping[str, str], other: Mapping[str, str]) -> list[Setting]:
+def changed_settings(one: Mapping[str, str], other: Mapping[str, str]) -> list[SettingDifference]:
     """The settings that differ, in the order of the first run; what only the other sets comes last."""
     keys = dict.fromkeys((*one, *other))
-    return [Setting(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
+    return [SettingDifference(key, one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)]
 
 
 def matched(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -83,7 +93,7 @@ def matched(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def compared(both: pd.DataFrame) -> Compared | None:
+def compared(both: pd.DataFrame) -> ArmComparison | None:
     """How two arms compare on `matched` questions; None without any."""
     shares = [_shares(both, ""), _shares(both, "_other")]
     tables = [
@@ -95,7 +105,7 @@ def compared(both: pd.DataFrame) -> Compared | None:
     if found is None or sides[0] is None or sides[1] is None:
         return None
     once = bool((both["n"] == 1).all() and (both["n_other"] == 1).all())
-    return Compared(sides[0], sides[1], *found, mcnemar(*tables) if once else None)
+    return ArmComparison(sides[0], sides[1], *found, mcnemar(*tables) if once else None)
 
 
 def p_text(test: Test) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from oversight.experiment.file import ReportSettings
-from oversight.reports.references import Matched
+from oversight.reports.references import MatchedVerdicts
 from oversight.reports.report_row import ReportRow
 from oversight.stats.compare import Test, difference_test
 from oversight.stats.crossed import crossed_difference, crossed_test
@@ -26,7 +26,7 @@ SEVERAL = 2
 """With more differences than these in one table, their p are adjusted."""
 
 
-def difference(matched: Matched, asked: ReportSettings) -> dict[str, Any]:
+def difference(matched: MatchedVerdicts, asked: ReportSettings) -> dict[str, Any]:
     """Return the fields of a report row on the difference to its baseline; nothing for the baseline itself."""
     if matched.baseline.empty:
         return {"no_difference": matched.missing}
@@ -76,7 +76,7 @@ def adjusted(rows: Sequence[ReportRow]) -> list[ReportRow]:
     ]
 
 
-def _crossed(matched: Matched, over: Sequence[str]) -> tuple[Floats, dict[str, list[object]]]:
+def _crossed(matched: MatchedVerdicts, over: Sequence[str]) -> tuple[Floats, dict[str, list[object]]]:
     """A difference for each question, context and level of the factors, and which levels these are.
 
     Where other judges decided alone, they are a factor of their own; where it is the same judge it adds nothing.

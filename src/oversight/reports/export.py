@@ -11,11 +11,11 @@ from oversight.errors import UsageError
 from oversight.plugins import nearest
 from oversight.reports.conversations import conversation_rows, preference_rows
 from oversight.reports.episode_rows import ascii_json, episode_lines
-from oversight.reports.step_rows import Checked, by_overseer, by_person, is_cut, prm800k_row, trl_steps_row
+from oversight.reports.step_rows import LabelledSteps, by_overseer, by_person, is_cut, prm800k_row, trl_steps_row
 from oversight.reports.transcripts import stored_pages, transcripts
 from oversight.store import Store
 
-__all__ = ["Export", "ExportForm", "Filter", "export"]
+__all__ = ["Export", "ExportFilter", "ExportForm", "export"]
 
 
 ExportForm = Literal["episodes", "sft", "preferences", "prm800k", "trl-steps"]
@@ -33,7 +33,7 @@ _STEPS = ("prm800k", "trl-steps")
 _CHATS = ("sft", "preferences")
 
 
-class Filter(NamedTuple):
+class ExportFilter(NamedTuple):
     """Which rows are wanted, where a form has several kinds.
 
     Attributes:
@@ -74,7 +74,7 @@ class Export:
         return (row if isinstance(row, str) else ascii_json(row) for row in self._rows(self))
 
 
-def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = None) -> Export:
+def export(store: Store, run: str, form: ExportForm, wanted: ExportFilter | None = None) -> Export:
     """Everything of one run that may be published, in one of the forms.
 
     Questions whose task is restricted (`oversight.tasks.task.Task`) are left out of every form. Episodes are read
@@ -87,7 +87,7 @@ def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = Non
     known = store.arrow("SELECT DISTINCT run_id FROM runs ORDER BY run_id")["run_id"].to_pylist()
     if run not in known:
         raise UsageError(f"there is no run '{run}' in the store{nearest(run, known)}")
-    wanted = wanted or Filter()
+    wanted = wanted or ExportFilter()
     _check(store, run, form, wanted)
     people = {} if wanted.by is None else _labelled_by(store, run, wanted.by)
     ended = store.arrow(_LABELLED if form in _STEPS and wanted.by is None else _ENDED, [run]).to_pylist()
@@ -96,7 +96,7 @@ def export(store: Store, run: str, form: ExportForm, wanted: Filter | None = Non
     free = [(row["episode_id"], row["attempt"]) for row in there if row["restricted"] is False]
     secret = {row["question_key"] for row in there if row["restricted"] is not False}
 
-    def checked() -> Iterator[Checked]:
+    def checked() -> Iterator[LabelledSteps]:
         for transcript in transcripts(store, free):
             rows = people.get(transcript.spec.episode_id)
             yield from by_overseer(transcript) if rows is None else by_person(transcript, rows)
@@ -141,7 +141,7 @@ _LABELLED = _ENDED.replace(
 )
 
 
-def _check(store: Store, run: str, form: ExportForm, wanted: Filter) -> None:
+def _check(store: Store, run: str, form: ExportForm, wanted: ExportFilter) -> None:
     """See whether a filter fits a form and finds anything."""
     if wanted.by is not None and form not in _STEPS:
         raise UsageError(f"--by is for step labels ({', '.join(_STEPS)}): '{form}' has none")

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from oversight.store import Store
 
-__all__ = ["Fault", "Truncation", "faults", "truncations"]
+__all__ = ["SideFailures", "Truncation", "faults", "truncations"]
 
 
-class Fault(NamedTuple):
+class SideFailures(NamedTuple):
     """Failed calls of one class, of one arm, on one side.
 
     Attributes:
@@ -34,7 +34,7 @@ class Truncation(NamedTuple):
 
     Attributes:
         run, arm: where.
-        side: as in `Fault`.
+        side: as in `SideFailures`.
         texts: what seats said, thought or drafted; what a model only reasoned is not counted.
         episodes: episodes with such a text in the attempt that counts.
     """
@@ -46,14 +46,14 @@ class Truncation(NamedTuple):
     episodes: int
 
 
-def faults(store: Store, runs: Sequence[str] = ()) -> list[Fault]:
+def faults(store: Store, runs: Sequence[str] = ()) -> list[SideFailures]:
     """The failed calls of some runs, by default of all."""
     query = """
         SELECT run_id, arm, failure, side, calls, attempts_failed
         FROM faults WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], run_id)
         ORDER BY run_id, arm_no, failure, side
     """
-    return [Fault(*row.values()) for row in store.arrow(query, [list(runs), list(runs)]).to_pylist()]
+    return [SideFailures(*row.values()) for row in store.arrow(query, [list(runs), list(runs)]).to_pylist()]
 
 
 def truncations(store: Store, runs: Sequence[str] = ()) -> list[Truncation]:

@@ -90,7 +90,7 @@ def ladder(store: Store, run: str, judge: str, settings: Sequence[dict[str, Any]
         run: the run whose transcripts were judged.
         judge: the model's name.
         settings: under which the judgements are stored, prompt by prompt
-            (`oversight.execution.rejudge.Rejudged.settings`); the first is what the others are compared with.
+            (`oversight.execution.rejudge.RejudgeResult.settings`); the first is what the others are compared with.
     """
     rungs = [as_json(each) for each in settings]
     frame = store.sql(

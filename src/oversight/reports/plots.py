@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from oversight.reports.best_of_n_report import Sweep
-from oversight.reports.rounds_report import OVERALL, Accuracy
+from oversight.reports.rounds_report import OVERALL, RoundAccuracy
 
 __all__ = ["accuracy_over_rounds", "goodhart_curve"]
 
@@ -17,7 +17,7 @@ _COLOURS = ("#2f7fb8", "#c77700", "#00936b")  # to be told apart on white and on
 _WHAT = {"proxy": "the judge that chose", "judge": "the judge that decided", "accuracy": "accuracy"}
 
 
-def accuracy_over_rounds(scores: Sequence[Accuracy], title: str = "") -> alt.FacetChart:
+def accuracy_over_rounds(scores: Sequence[RoundAccuracy], title: str = "") -> alt.FacetChart:
     """Accuracy on held-out questions after each round, with 95 % intervals; a panel for each difficulty.
 
     Args:

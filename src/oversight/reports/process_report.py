@@ -13,7 +13,7 @@ from oversight.stats.solution_choice import BestOf, best_of_curve, chosen
 from oversight.stats.step_labels import first_errors, step_accuracy, step_f1, with_truth
 from oversight.store import Store
 
-__all__ = ["THRESHOLD", "Accepted", "Checks", "ProcessRow", "accepted", "process", "read_checks"]
+__all__ = ["THRESHOLD", "AcceptedSolutions", "Checks", "ProcessRow", "accepted", "process", "read_checks"]
 
 THRESHOLD = 0.5
 """The score from which a solution is accepted, unless told otherwise."""
@@ -32,7 +32,7 @@ class Checks(NamedTuple):
     steps: pd.DataFrame
 
 
-class Accepted(NamedTuple):
+class AcceptedSolutions(NamedTuple):
     """The solutions whose score is at least the threshold.
 
     Attributes:
@@ -70,7 +70,7 @@ class ProcessRow(BaseModel):
         final_error: share of questions whose best-scored solution ends in a wrong answer (Uesato et al. 2022).
         trace_error: among the right ones of these, the share with a wrong step, where that is known.
         nothing_chosen: episodes in which no solution had a score and an answer; they count as errors.
-        accepted, accepted_right, cost_per_correct_accept: see `Accepted`; None where nothing has a score.
+        accepted, accepted_right, cost_per_correct_accept: see `AcceptedSolutions`; None where nothing has a score.
         threshold: the score from which a solution is accepted.
     """
 
@@ -121,7 +121,7 @@ def process(store: Store, runs: Sequence[str] = (), *, threshold: float = THRESH
 _NOT_OF_PEOPLE = {"best_of": (), "final_error": None, "trace_error": None, "nothing_chosen": 0}
 
 
-def accepted(solutions: pd.DataFrame, cost_usd: float | None, threshold: float = THRESHOLD) -> Accepted:
+def accepted(solutions: pd.DataFrame, cost_usd: float | None, threshold: float = THRESHOLD) -> AcceptedSolutions:
     """What it costs to accept a right solution, if those with at least that score are accepted.
 
     That is the cost of all calls, those of failed attempts too, over the accepted solutions whose final answer
@@ -129,7 +129,7 @@ def accepted(solutions: pd.DataFrame, cost_usd: float | None, threshold: float =
     """
     taken = solutions[solutions["score"] >= threshold]
     right = int(taken["right"].sum())
-    return Accepted(len(taken), right, None if cost_usd is None or not right else cost_usd / right)
+    return AcceptedSolutions(len(taken), right, None if cost_usd is None or not right else cost_usd / right)
 
 
 def read_checks(store: Store, runs: Sequence[str] = ()) -> Checks:

@@ -13,14 +13,14 @@ from oversight.experiment.file import ReportSettings
 from oversight.plugins import nearest
 from oversight.store import ArmRow, Store
 
-__all__ = ["Matched", "References", "arms_of", "check_names"]
+__all__ = ["MatchedVerdicts", "References", "arms_of", "check_names"]
 
 
 _Key: TypeAlias = tuple[int, str | None, int]
 """An arm's place, who judged, and the seed."""
 
 
-class Matched(NamedTuple):
+class MatchedVerdicts(NamedTuple):
     """Verdicts beside those that they are compared with; all frames share the column ``context``.
 
     Attributes:
@@ -94,7 +94,7 @@ class References:
         self._empty = held.iloc[:0].assign(context="")
         self._rows = dict(_split(held))
 
-    def beside(self, part: pd.DataFrame) -> Matched:
+    def beside(self, part: pd.DataFrame) -> MatchedVerdicts:
         """Put verdicts beside those of their baseline and ceiling."""
         own = part[part["counts"]]
         arms = set(own["arm_no"])
@@ -118,9 +118,9 @@ class References:
         most = self._empty if arms & set(self._ceilings) else self._verdicts(ceiling)
         missing = self._missing(arms, baseline)
         if missing is not None or arms & set(self._baselines):
-            return Matched(own, self._empty, most, (), missing)
+            return MatchedVerdicts(own, self._empty, most, (), missing)
         names = dict.fromkeys(self._arms[place].arm for keys in baseline.values() for place, _, _ in keys)
-        return Matched(own, self._verdicts(baseline), most, tuple(names), None)
+        return MatchedVerdicts(own, self._verdicts(baseline), most, tuple(names), None)
 
     def _verdicts(self, found: Mapping[str, Sequence[_Key]]) -> pd.DataFrame:
         parts = [self._rows[key].assign(context=context) for context, keys in found.items() for key in keys]

@@ -10,7 +10,7 @@ from typing import Unpack
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from oversight.reports.references import Matched, References, arms_of
+from oversight.reports.references import MatchedVerdicts, References, arms_of
 from oversight.reports.report import ReportChoices, report_settings
 from oversight.reports.same_names import protocol_labels
 from oversight.reports.verdicts import verdicts
@@ -149,7 +149,7 @@ def _row(
     run: str,
     group: dict[str, str],
     part: pd.DataFrame,
-    matched: Matched,
+    matched: MatchedVerdicts,
     at_cost: tuple[Estimate | None, str | None],
 ) -> MeasuresRow:
     right, difference = scores.accuracy(part), asd.agent_score_difference(part)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from oversight.stats.intervals import proportion
 from oversight.store import Store
 
-__all__ = ["OVERALL", "Accuracy", "RoundRow", "accuracies", "rounds"]
+__all__ = ["OVERALL", "RoundAccuracy", "RoundRow", "accuracies", "rounds"]
 
 OVERALL = "overall"
 
 
-class Accuracy(NamedTuple):
+class RoundAccuracy(NamedTuple):
     """One model on the held-out questions of one difficulty.
 
     Attributes:
@@ -42,7 +42,7 @@ class RoundRow(NamedTuple):
     """One round on all held-out questions.
 
     Attributes:
-        run, round: see `Accuracy`.
+        run, round: see `RoundAccuracy`.
         n: held-out questions that X_k was asked.
         alone, amplified, ceiling: accuracies. The ceiling is the one evaluated in this round, else the latest before.
         pgr: performance gap recovered (Burns et al. 2023), (alone - X_0 alone) / (ceiling - X_0 alone); None
@@ -64,7 +64,7 @@ class RoundRow(NamedTuple):
     rows: int | None
 
 
-def accuracies(store: Store, runs: Sequence[str] = ()) -> list[Accuracy]:
+def accuracies(store: Store, runs: Sequence[str] = ()) -> list[RoundAccuracy]:
     """Every score of some iterated runs, by default of all."""
     found = []
     for row in store.arrow(_SCORES, [list(runs), list(runs)]).to_pylist():
@@ -72,7 +72,7 @@ def accuracies(store: Store, runs: Sequence[str] = ()) -> list[Accuracy]:
         interval = proportion([True] * correct + [False] * (n - correct), list(range(n))) if n else None
         share = correct / n if n else None
         low, high = (interval.low, interval.high) if interval else (None, None)
-        found.append(Accuracy(row["run_id"], row["round"], row["who"], row["part"], correct, n, share, low, high))
+        found.append(RoundAccuracy(row["run_id"], row["round"], row["who"], row["part"], correct, n, share, low, high))
     return found
 
 

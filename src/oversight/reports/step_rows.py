@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from oversight.store import Transcript
 
-__all__ = ["Checked", "by_overseer", "by_person", "is_cut", "prm800k_row", "trl_steps_row"]
+__all__ = ["LabelledSteps", "by_overseer", "by_person", "is_cut", "prm800k_row", "trl_steps_row"]
 
 
-class Checked(NamedTuple):
+class LabelledSteps(NamedTuple):
     """One solution and its step labels.
 
     Attributes:
@@ -34,7 +34,7 @@ class Checked(NamedTuple):
     seconds: float | None = None
 
 
-def by_overseer(transcript: Transcript) -> Iterator[Checked]:
+def by_overseer(transcript: Transcript) -> Iterator[LabelledSteps]:
     """The solutions of an episode whose steps its overseer labelled."""
     # In JSON's terms: what a protocol notes may hold numbers that JSON lacks, which become null.
     verdict = transcript.outcome.verdict
@@ -42,7 +42,7 @@ def by_overseer(transcript: Transcript) -> Iterator[Checked]:
     return _labelled(transcript, notes)
 
 
-def by_person(transcript: Transcript, judgements: Sequence[dict[str, Any]]) -> Iterator[Checked]:
+def by_person(transcript: Transcript, judgements: Sequence[dict[str, Any]]) -> Iterator[LabelledSteps]:
     """The solutions of an episode that one person labelled, by that person's rows of ``judgements``."""
     for row in judgements:
         notes = [(note["kind"], note["data"]) for note in json.loads(row["labels"])]
@@ -50,7 +50,7 @@ def by_person(transcript: Transcript, judgements: Sequence[dict[str, Any]]) -> I
             yield checked._replace(labeller=row["judge"], labelled_at=row["judged_at"], seconds=row["seconds"])
 
 
-def _labelled(transcript: Transcript, notes: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Checked]:
+def _labelled(transcript: Transcript, notes: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[LabelledSteps]:
     """Solutions with their labels, from what was noted of them."""
     spec = transcript.spec
     overseer, at = spec.judge or spec.protocol, transcript.outcome.started_at
@@ -61,13 +61,13 @@ def _labelled(transcript: Transcript, notes: Sequence[tuple[str, dict[str, Any]]
     for kind, data in notes:
         if kind == "solution" and (steps := labels.pop(("step", data.get("solution", -1)), [])):
             steps.sort(key=lambda step: int(step["step"]))
-            yield Checked(transcript, data, steps, labels.get(("rejected", data["solution"]), []), overseer, at)
+            yield LabelledSteps(transcript, data, steps, labels.get(("rejected", data["solution"]), []), overseer, at)
 
 
 _RATINGS = {"correct": 1, "neutral": 0, "incorrect": -1}
 
 
-def prm800k_row(checked: Checked) -> dict[str, Any]:
+def prm800k_row(checked: LabelledSteps) -> dict[str, Any]:
     """A line as `github.com/openai/prm800k` describes it.
 
     A step whose label could not be read has the rating null and is flagged. ``finish_reason`` is ``found_error``
@@ -102,7 +102,7 @@ def prm800k_row(checked: Checked) -> dict[str, Any]:
     }
 
 
-def _prm800k_step(checked: Checked, place: int, labelled: dict[str, Any]) -> dict[str, Any]:
+def _prm800k_step(checked: LabelledSteps, place: int, labelled: dict[str, Any]) -> dict[str, Any]:
     versions = [*(each for each in checked.rejected if each["step"] == labelled["step"]), labelled]
     # No further step follows one that was rejected last.
     ends = labelled["label"] == "incorrect" and place == len(checked.steps) - 1
@@ -116,7 +116,7 @@ def _prm800k_step(checked: Checked, place: int, labelled: dict[str, Any]) -> dic
     }
 
 
-def _whole(checked: Checked) -> list[str] | None:
+def _whole(checked: LabelledSteps) -> list[str] | None:
     """All steps of a solution, also the unlabelled ones; None where those are not known."""
     number, worked = checked.solution["solution"], checked.transcript.question.worked
     if checked.solution.get("writer") is None and number < len(worked):
@@ -125,7 +125,7 @@ def _whole(checked: Checked) -> list[str] | None:
     return texts if len(texts) == checked.solution.get("steps") else None
 
 
-def trl_steps_row(checked: Checked) -> dict[str, Any] | None:
+def trl_steps_row(checked: LabelledSteps) -> dict[str, Any] | None:
     """A row for TRL's stepwise supervision: whether each step is right; a neutral step is not wrong.
 
     TRL has no place for a step without a label, so a solution ends before the first whose label could not be
@@ -141,10 +141,10 @@ def trl_steps_row(checked: Checked) -> dict[str, Any] | None:
     }
 
 
-def is_cut(checked: Checked) -> bool:
+def is_cut(checked: LabelledSteps) -> bool:
     """Whether `trl_steps_row` has less of a solution than was labelled."""
     return len(_readable(checked)) < len(checked.steps)
 
 
-def _readable(checked: Checked) -> list[dict[str, Any]]:
+def _readable(checked: LabelledSteps) -> list[dict[str, Any]]:
     return list(takewhile(lambda step: step["label"] in _RATINGS, checked.steps))

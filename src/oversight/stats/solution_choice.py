@@ -22,7 +22,7 @@ from scipy.stats import binom
 from oversight.stats.estimate import Estimate, mean_share, ratio, unit_statistic
 from oversight.stats.intervals import Floats
 
-__all__ = ["BestOf", "Chosen", "best_of_curve", "best_of_n", "chosen", "majority_of_n"]
+__all__ = ["BestOf", "ChosenSolutions", "best_of_curve", "best_of_n", "chosen", "majority_of_n"]
 
 
 class BestOf(NamedTuple):
@@ -41,7 +41,7 @@ class BestOf(NamedTuple):
     by_majority: Estimate | None
 
 
-class Chosen(NamedTuple):
+class ChosenSolutions(NamedTuple):
     """What is wrong with the solutions that have the highest scores of their episodes.
 
     Attributes:
@@ -89,10 +89,10 @@ def majority_of_n(votes: Sequence[Hashable | None], gold: Hashable, n: int) -> f
     return _majority(named[gold], others, len(votes), n)
 
 
-def chosen(solutions: pd.DataFrame) -> Chosen:
+def chosen(solutions: pd.DataFrame) -> ChosenSolutions:
     """What choosing by score comes to, where an episode's best-scored solutions share its choice."""
     if not solutions["score"].notna().any():
-        return Chosen(None, None, 0)
+        return ChosenSolutions(None, None, 0)
     score = solutions["score"].where(solutions["answer"].notna())
     episode = solutions["episode_id"]
     best = score.notna() & (score == score.groupby(episode).transform("max"))
@@ -104,7 +104,7 @@ def chosen(solutions: pd.DataFrame) -> Chosen:
     episodes = frame.groupby(["question_key", "cluster", "episode_id"], as_index=False)[parts].sum()
     questions = episodes.groupby(["question_key", "cluster"], as_index=False)[parts].mean()
     known = questions[questions["traced"] > 0]
-    return Chosen(
+    return ChosenSolutions(
         final_error=mean_share(1 - questions["good"].to_numpy(np.float64).round(12), questions["cluster"].tolist()),
         trace_error=_ratio(known, "flawed", "traced"),
         nothing=int((episodes["weight"] == 0).sum()),

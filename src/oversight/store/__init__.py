@@ -2,7 +2,7 @@
 
 from oversight.store.access import Parameter
 from oversight.store.judgement_flush import flush_judgements
-from oversight.store.judgement_inbox import Entry, InboxError, JudgementInbox, JudgingAssignment
+from oversight.store.judgement_inbox import InboxError, JudgementInbox, JudgingAssignment, PartEntry
 from oversight.store.reader import Store, open_store
 from oversight.store.record_rows import ArmRow, PlanRow, RunEvent, RunRow, as_json
 from oversight.store.schema import VERSION
@@ -12,11 +12,11 @@ from oversight.store.writer import StoreWriter
 __all__ = [
     "VERSION",
     "ArmRow",
-    "Entry",
     "InboxError",
     "JudgementInbox",
     "JudgingAssignment",
     "Parameter",
+    "PartEntry",
     "PlanRow",
     "RunEvent",
     "RunRow",

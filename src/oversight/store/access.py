@@ -22,9 +22,9 @@ from oversight.util.processes import is_suspended
 
 __all__ = [
     "DATABASE",
-    "Locked",
     "Parameter",
-    "Suspended",
+    "StoreLocked",
+    "WriterSuspended",
     "as_request",
     "connect",
     "one_line",
@@ -44,7 +44,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
-class Locked(StoreError):
+class StoreLocked(StoreError):
     """Another process has the database file open; ``passing`` if it only reads, which is soon over."""
 
     def __init__(self, message: str, passing: bool = False) -> None:
@@ -55,7 +55,7 @@ class Locked(StoreError):
         return str(self.args[0])
 
 
-class Suspended(Locked):
+class WriterSuspended(StoreLocked):
     """The process that has the database file open is stopped, and neither answers nor ends by itself."""
 
     def __init__(self, directory: Path, pid: int) -> None:
@@ -96,13 +96,13 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
             con = duckdb.connect(directory / DATABASE, read_only=read_only, config=_CONFIG)
         except duckdb.ConnectionException as error:
             # This very process has it open the other way round.
-            raise Locked(f"store {directory} is already open in this process", not read_only) from error
+            raise StoreLocked(f"store {directory} is already open in this process", not read_only) from error
         except duckdb.IOException as error:
             if not (holder := _HOLDER.search(str(error))):
                 raise
             if is_suspended(int(holder[1])):
-                raise Suspended(directory, int(holder[1])) from error
-            raise Locked(
+                raise WriterSuspended(directory, int(holder[1])) from error
+            raise StoreLocked(
                 f"store {directory} is in use by process {holder[1]}: wait until it ends, stop it, "
                 "or choose another --store",
                 "in read-only mode" in str(error),
@@ -112,7 +112,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         except duckdb.InvalidInputException as error:
             # DuckDB shares one database among a process's connections, and its settings were locked before.
             con.close()
-            raise Locked(f"store {directory} is already open in this process") from error
+            raise StoreLocked(f"store {directory} is already open in this process") from error
         return con
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oversight.core.outcome import Judgement
 from oversight.errors import StoreError
-from oversight.store.access import Locked, Suspended, retrying
+from oversight.store.access import StoreLocked, WriterSuspended, retrying
 from oversight.store.damage import DATABASE
 from oversight.store.judgement_inbox import JudgementInbox
 from oversight.store.query_client import ask_writer
@@ -50,14 +50,14 @@ def flush_judgements(directory: Path) -> int:
                     _hand_over(directory, batch)
                     inbox.delivered(batch)
                 return 0
-            except Suspended:
+            except WriterSuspended:
                 return len(pending)
             except OSError:  # no process answers
                 pass
             try:
                 StoreWriter.open(directory, answering=False).close()  # which takes in what is pending
                 return len(inbox.pending())
-            except Locked:
+            except StoreLocked:
                 if last:
                     return len(pending)
     raise AssertionError("unreachable: the last try returns")

@@ -21,7 +21,7 @@ from oversight.core.outcome import Judgement
 from oversight.errors import StoreError
 from oversight.util.private_files import create_private
 
-__all__ = ["LEDGER", "Entry", "InboxError", "JudgementInbox", "JudgingAssignment"]
+__all__ = ["LEDGER", "InboxError", "JudgementInbox", "JudgingAssignment", "PartEntry"]
 
 LEDGER = "judgements.sqlite"
 """The inbox's file name in a store directory."""
@@ -89,7 +89,7 @@ class JudgingAssignment(BaseModel):
     settings: dict[str, Any]
 
 
-class Entry(BaseModel):
+class PartEntry(BaseModel):
     """What a person said of one part: what it was, how long it took, and how often it was shown again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -133,7 +133,7 @@ class JudgementInbox:
             row = (sitting_id, part, json.dumps(data), _now())
             return con.execute("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)", row).rowcount > 0
 
-    def entries(self, sitting_id: str) -> list[Entry]:
+    def entries(self, sitting_id: str) -> list[PartEntry]:
         """What was said in a assignment, part by part."""
         with self._transaction() as con:
             said = con.execute(
@@ -200,8 +200,10 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _entry(part: int, data: str, at: str, shown: list[str]) -> Entry:
+def _entry(part: int, data: str, at: str, shown: list[str]) -> PartEntry:
     """Timed from the moment at which the part was first shown, breaks included."""
     entered, times = datetime.fromisoformat(at), [datetime.fromisoformat(time) for time in shown if time <= at]
     seconds = (entered - times[0]).total_seconds() if times else 0.0
-    return Entry(part=part, data=json.loads(data), entered_at=entered, seconds=seconds, resumed=max(len(times) - 1, 0))
+    return PartEntry(
+        part=part, data=json.loads(data), entered_at=entered, seconds=seconds, resumed=max(len(times) - 1, 0)
+    )

@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-from oversight.store.access import Suspended
+from oversight.store.access import WriterSuspended
 from oversight.store.query_server import HEADER, socket_path
 from oversight.util.processes import is_suspended, peer_pid
 
@@ -54,7 +54,7 @@ class _Answer:
                 stopped = self._pid is not None and is_suspended(self._pid)
                 looks = looks + 1 if stopped else 0
                 if self._pid is not None and looks > 1:
-                    raise Suspended(self._directory, self._pid) from None
+                    raise WriterSuspended(self._directory, self._pid) from None
                 if time.monotonic() > self._until:
                     raise
                 continue

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from oversight.calls.call_cache import JOURNAL
 from oversight.errors import StoreError
-from oversight.store.access import Locked, Parameter, as_request, connect, retrying, run_select, translated
+from oversight.store.access import Parameter, StoreLocked, as_request, connect, retrying, run_select, translated
 from oversight.store.damage import DATABASE
 from oversight.store.query_client import ask_writer
 from oversight.store.query_server import TABLE
@@ -50,7 +50,7 @@ class Store:
                 pass
             try:
                 return _read_file(self.directory, sql, params)
-            except Locked:
+            except StoreLocked:
                 if last:
                     raise
         raise AssertionError("unreachable: the last try raises")

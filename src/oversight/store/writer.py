@@ -21,7 +21,7 @@ from oversight.calls.call_cache import JOURNAL
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Item
 from oversight.errors import StoreError
-from oversight.store.access import Locked, connect, retrying, translated
+from oversight.store.access import StoreLocked, connect, retrying, translated
 from oversight.store.damage import DATABASE
 from oversight.store.judgement_inbox import JudgementInbox
 from oversight.store.query_server import QueryServer, answers
@@ -268,7 +268,7 @@ def _connect_between_others(directory: Path) -> duckdb.DuckDBPyConnection:
     for last in retrying(_OTHERS_GONE_S):
         try:
             return connect(directory, read_only=False)
-        except Locked as error:
+        except StoreLocked as error:
             # Who stays answers readers: a run. Who only brings a judgement does not.
             if last or (not error.passing and answers(directory)):
                 raise

@@ -21,12 +21,12 @@ from oversight.util.digest import digest
 __all__ = [
     "METADATA",
     "ROOMS",
-    "Listed",
     "Nyu2023",
-    "Placed",
     "Record",
     "Room",
+    "RoomListing",
     "Setup",
+    "TokenText",
     "placed",
     "question_id",
     "readable",
@@ -56,7 +56,7 @@ class Record(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class Listed(Record):
+class RoomListing(Record):
     """A room as the list of all rooms has it."""
 
     name: str
@@ -176,13 +176,13 @@ class Nyu2023(FileTask):
         )
         yield Item(question=question, gold=setup.correct_answer_index)
 
-    def _listed(self, folder: Path) -> Iterator[Listed]:
+    def _listed(self, folder: Path) -> Iterator[RoomListing]:
         for row in read_jsonl(folder / METADATA):
             with row_problems(row):
-                yield row.read_as(Listed)
+                yield row.read_as(RoomListing)
 
 
-class Placed(NamedTuple):
+class TokenText(NamedTuple):
     """A text made of tokens, and where in it each token stands, from its first character to past its last."""
 
     text: str
@@ -199,7 +199,7 @@ def readable(tokens: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def placed(tokens: tuple[str, ...]) -> Placed:
+def placed(tokens: tuple[str, ...]) -> TokenText:
     """The same text, with the place of every token in it."""
     text, places = _joined(tokens)
     # What `readable` takes away: all but the first of several spaces, and what surrounds the text.
@@ -208,10 +208,10 @@ def placed(tokens: tuple[str, ...]) -> Placed:
     for spaces in _SPACES.finditer(text):
         lost[spaces.start() + 1 : spaces.end()] = [True] * (len(spaces[0]) - 1)
     kept = [0, *accumulate(not each for each in lost)]
-    return Placed(readable(tokens), tuple((kept[min(b, len(text))], kept[min(e, len(text))]) for b, e in places))
+    return TokenText(readable(tokens), tuple((kept[min(b, len(text))], kept[min(e, len(text))]) for b, e in places))
 
 
-def _joined(tokens: tuple[str, ...]) -> Placed:
+def _joined(tokens: tuple[str, ...]) -> TokenText:
     text = ""
     space = False
     last = ""
@@ -229,4 +229,4 @@ def _joined(tokens: tuple[str, ...]) -> Placed:
             space = word not in _OPENING
         places.append((begin, len(text)))
         last = word or last
-    return Placed(text, tuple(places))
+    return TokenText(text, tuple(places))

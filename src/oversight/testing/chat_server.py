@@ -17,18 +17,18 @@ from urllib.parse import parse_qs, urlsplit
 from oversight.testing.answering import Responder, chat_completion, default_responder
 from oversight.testing.faults import Chaos, Fault, Reply
 from oversight.testing.fine_tuning_endpoint import FineTuningEndpoint
-from oversight.testing.holding import Holding, has_gone
+from oversight.testing.holding import ReplyHold, has_gone
 from oversight.testing.shapes import REFUSALS, SHAPES, draw_shape
 from oversight.util.digest import digest
 
-__all__ = ["LoopbackServer", "Received", "Served"]
+__all__ = ["LoopbackServer", "ReceivedRequest", "ServedReply"]
 
 _REQUESTS = "/requests"
 _HOLD, _RELEASE = "/hold", "/release"
 _POLL_S = 0.02
 
 
-class Received(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request as it came in; header names are lower case."""
 
     path: str
@@ -36,7 +36,7 @@ class Received(NamedTuple):
     headers: Mapping[str, str]
 
 
-class Served(NamedTuple):
+class ServedReply(NamedTuple):
     """What became of one request for a completion.
 
     Attributes:
@@ -121,14 +121,14 @@ class LoopbackServer:
         if unknown := set(self.chaos.shape_names) - SHAPES.keys():
             raise ValueError(f"there is no shape {', '.join(sorted(unknown))}")
         self.faults: deque[Fault | None] = deque()
-        self.received: list[Received] = []
-        self.served: list[Served] = []
+        self.received: list[ReceivedRequest] = []
+        self.served: list[ServedReply] = []
         self.tuning = FineTuningEndpoint()
         self._keep = keep
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self.holding = Holding()
+        self.holding = ReplyHold()
         self._http = _HTTPServer(("127.0.0.1", port), _handler_of(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(_POLL_S,), daemon=True)
 
@@ -153,7 +153,7 @@ class LoopbackServer:
         self._http.server_close()
         self._thread.join()
 
-    def _take(self, request: Received) -> tuple[Served, Fault, int]:
+    def _take(self, request: ReceivedRequest) -> tuple[ServedReply, Fault, int]:
         """Put a request on record and draw its fault; also returns how often its body came before."""
         key = digest(request.body)
         with self._lock:
@@ -161,13 +161,13 @@ class LoopbackServer:
             before = self._asked[key]
             kind, fault = ("told", told) if told else self.chaos.draw(key, before)
             self._asked[key] += 1
-            served = Served(len(self.served), key, str(request.body.get("model")), time.time(), kind)
+            served = ServedReply(len(self.served), key, str(request.body.get("model")), time.time(), kind)
             self.served.append(served)
             if self._keep:
                 self.received.append(request)
         return served, fault, before
 
-    def _answer(self, body: Mapping[str, Any], fault: Fault, served: Served, before: int) -> tuple[Fault, str]:
+    def _answer(self, body: Mapping[str, Any], fault: Fault, served: ServedReply, before: int) -> tuple[Fault, str]:
         """What to send for a request, and its text."""
         self._delay(fault)
         model = str(body.get("model"))
@@ -243,7 +243,7 @@ def _handler_of(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
                 return
             body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            served, fault, before = server._take(Received(self.path, body, headers))
+            served, fault, before = server._take(ReceivedRequest(self.path, body, headers))
             usual = fault._replace(delay_s=0, pace_s=0, headers=Fault().headers) == Fault()
             fault, text = server._answer(body, fault, served, before)
             sent = False

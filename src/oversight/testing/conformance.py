@@ -23,7 +23,7 @@ from oversight.core.episode_limits import EpisodeLimits
 from oversight.core.message import PROTOCOL, Kind, Message, concurrent, visible_to
 from oversight.core.protocol import Protocol
 from oversight.core.question import Answer, Question
-from oversight.core.repeatability import Outcome, global_draws, outcome_of, unlike, unrepeatable
+from oversight.core.repeatability import EpisodeTrace, global_draws, outcome_of, unlike, unrepeatable
 from oversight.core.side import Assignment
 from oversight.errors import LimitReached, OversightError, ProtocolError
 from oversight.models.base import ChatModel, ModelSettings
@@ -118,7 +118,7 @@ class _Trial(NamedTuple):
 
     messages: tuple[Message, ...]
     log: list[_Marked]
-    outcome: Outcome
+    outcome: EpisodeTrace
 
 
 def check_protocol(

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import MSG_DONTWAIT, MSG_PEEK, socket
 
-__all__ = ["Holding", "has_gone"]
+__all__ = ["ReplyHold", "has_gone"]
 
 
-class Holding:
+class ReplyHold:
     """Lets replies out one by one, or none for as long as they are held."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from oversight.testing.answering import Responder, default_responder
-from oversight.testing.chat_server import LoopbackServer, Received, Served
+from oversight.testing.chat_server import LoopbackServer, ReceivedRequest, ServedReply
 from oversight.testing.faults import FAULTS, Chaos, Fault, Reply
 from oversight.testing.fine_tuning_endpoint import FineTuningEndpoint
 from oversight.testing.fine_tuning_jobs import JobOutcome, TunedFile, TuningJob
@@ -28,10 +28,10 @@ __all__ = [
     "FineTuningEndpoint",
     "JobOutcome",
     "LoopbackServer",
-    "Received",
+    "ReceivedRequest",
     "Reply",
     "Responder",
-    "Served",
+    "ServedReply",
     "TunedFile",
     "TuningJob",
     "default_responder",

@@ -13,10 +13,10 @@ from oversight.experiment.bind import bind
 from oversight.training.episode_rounds import EpisodeRounds
 from oversight.training.method import PhaseContext, PhaseResult
 
-__all__ = ["Export"]
+__all__ = ["ExportMethod"]
 
 
-class Export(EpisodeRounds):
+class ExportMethod(EpisodeRounds):
     """Writes each round's rows as chat-SFT JSON lines and waits for the name of the model trained on them."""
 
     NON_IDENTITY_SETTINGS = frozenset({"models"})

@@ -18,10 +18,10 @@ from oversight.training.phases import CEILING
 from oversight.util.aio import run_sync
 from oversight.util.secrets import SECRET_VALUE
 
-__all__ = ["OpenAI"]
+__all__ = ["OpenAIMethod"]
 
 
-class OpenAI(EpisodeRounds):
+class OpenAIMethod(EpisodeRounds):
     """Has each round's rows fine-tuned through LiteLLM; what a provider is paid for is never asked for twice.
 
     A file beside the rows says how far the tuning is, so that a run that was killed goes on waiting for the same job.

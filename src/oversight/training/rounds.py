@@ -24,9 +24,9 @@ FOLDER = "rounds"
 """Where in a store's directory the files of its iterated runs are, a folder for each run."""
 
 _METHODS = {
-    "embedded": "oversight.training.embedded.embedded_method:Embedded",
-    "export": "oversight.training.export_method:Export",
-    "openai": "oversight.training.openai_method:OpenAI",
+    "embedded": "oversight.training.embedded.embedded_method:EmbeddedMethod",
+    "export": "oversight.training.export_method:ExportMethod",
+    "openai": "oversight.training.openai_method:OpenAIMethod",
 }
 
 

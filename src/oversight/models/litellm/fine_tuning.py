@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from oversight.errors import CallFailed, FailureClass, RunStopped, StopReason, UsageError
 from oversight.models.chat_rows import problems_in
-from oversight.models.litellm.provider_jobs import PROVIDER, Job, TuningApi, TuningSettings, check
+from oversight.models.litellm.provider_jobs import PROVIDER, ProviderJob, TuningApi, TuningSettings, check
 from oversight.util.secrets import redact
 
 __all__ = ["TuningSettings", "check", "fine_tune"]
@@ -104,14 +104,14 @@ class _Tuning:
         fresh = _Record(rows=hashlib.sha256(content).hexdigest(), settings=settings.identity())
         self._record = _read(self._kept, fresh)
 
-    async def ended(self, api: TuningApi) -> Job:
+    async def ended(self, api: TuningApi) -> ProviderJob:
         """The job when it has ended or has been waited for long enough; made first, if there is none.
 
         Raises:
             CallFailed: a request came to nothing.
         """
         if self._record.job and self._record.model:
-            return Job(self._record.job, "succeeded", self._record.model)
+            return ProviderJob(self._record.job, "succeeded", self._record.model)
         file, job = self._record.file, self._record.job
         if not file:
             file = await api.upload(f"{self._name}-{self._record.rows[:_DIGITS]}.jsonl", self._content)
@@ -122,7 +122,7 @@ class _Tuning:
             self._keep(job=job)
         return await self._waited_for(api, job)
 
-    async def _waited_for(self, api: TuningApi, name: str) -> Job:
+    async def _waited_for(self, api: TuningApi, name: str) -> ProviderJob:
         """The job when it has ended, or as it is after ``longest_s``."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._settings.longest_s
@@ -137,7 +137,7 @@ class _Tuning:
                 return job
             await asyncio.sleep(min(self._settings.poll_s, left))
 
-    def result(self, job: Job) -> str:
+    def result(self, job: ProviderJob) -> str:
         """The tuned model's name.
 
         Raises:

@@ -19,7 +19,7 @@ from oversight.models.retry import retry
 from oversight.util.secret_search import has_key_in_url
 from oversight.util.secrets import SECRET_NAME, SECRET_VALUE, adopt_key_files, name_secrets, redact
 
-__all__ = ["PROVIDER", "Job", "TuningApi", "TuningSettings", "check"]
+__all__ = ["PROVIDER", "ProviderJob", "TuningApi", "TuningSettings", "check"]
 
 PROVIDER = "openai"
 """LiteLLM's name for whom all of this is asked of."""
@@ -88,7 +88,7 @@ class TuningSettings(BaseModel):
         }
 
 
-class Job(NamedTuple):
+class ProviderJob(NamedTuple):
     """A fine-tuning job as it was found.
 
     Attributes:
@@ -107,7 +107,7 @@ class Job(NamedTuple):
     reason: str = ""
 
     @classmethod
-    def of(cls, found: Any) -> Job:
+    def of(cls, found: Any) -> ProviderJob:
         """A job as LiteLLM or OpenAI's client gives it."""
         model, file, error = (getattr(found, name, None) for name in ("fine_tuned_model", "training_file", "error"))
         # What a provider says may repeat the key.
@@ -158,30 +158,32 @@ class TuningApi:
 
         return await self._persist(upload)
 
-    async def find_or_make(self, file: str) -> Job:
+    async def find_or_make(self, file: str) -> ProviderJob:
         """The job for a file that no other job uses.
 
         A request to make one may have succeeded without our hearing of it, because we died or the reply was lost
         or LiteLLM could not read it. So each attempt looks first.
         """
 
-        async def find_or_make() -> Job:
+        async def find_or_make() -> ProviderJob:
             mine = [job for job in await self._jobs() if job.file == file]
             if mine:
                 return next((job for job in mine if job.status not in _DEAD), mine[0])
-            return Job.of(await self._send("acreate_fine_tuning_job", training_file=file, **self._settings.job()))
+            return ProviderJob.of(
+                await self._send("acreate_fine_tuning_job", training_file=file, **self._settings.job())
+            )
 
         return await self._persist(find_or_make)
 
-    async def look(self, name: str) -> Job:
+    async def look(self, name: str) -> ProviderJob:
         """A job as it is now."""
 
-        async def look() -> Job:
+        async def look() -> ProviderJob:
             outcome = await self._try("aretrieve_fine_tuning_job", {"fine_tuning_job_id": name})
             if not isinstance(outcome, CallFailed):
-                return Job.of(outcome)
+                return ProviderJob.of(outcome)
             if outcome.failure is FailureClass.UNKNOWN_MODEL:
-                return Job(name, "gone")
+                return ProviderJob(name, "gone")
             if outcome.failure is FailureClass.MALFORMED:
                 # LiteLLM cannot read a single job with a status unknown to it, such as OpenAI's "paused", but it
                 # lists jobs as they are.
@@ -192,16 +194,16 @@ class TuningApi:
 
         return await self._persist(look)
 
-    async def _jobs(self) -> list[Job]:
+    async def _jobs(self) -> list[ProviderJob]:
         """The account's jobs, the newest first."""
-        found: list[Job] = []
+        found: list[ProviderJob] = []
         for _ in range(_MOST_PAGES):
             after = found[-1].name if found else None
             page = await self._send("alist_fine_tuning_jobs", limit=_JOBS_A_PAGE, after=after)
             if not isinstance(getattr(page, "data", None), list):
                 # To take it for an empty list would be to make a second job.
                 raise CallFailed(FailureClass.MALFORMED, "the list of fine-tuning jobs is none")
-            found += map(Job.of, page.data)
+            found += map(ProviderJob.of, page.data)
             if not page.data or not getattr(page, "has_more", False):
                 break
         return found

@@ -5,6 +5,6 @@
 
 from oversight.testing.shapes.draw import SAME_CONTENT, SHAPES, draw_shape
 from oversight.testing.shapes.refusals import REFUSALS, Refusal
-from oversight.testing.shapes.shape import Asked, Sent, Shape, asked_for
+from oversight.testing.shapes.shape import Sent, Shape, ShapeRequest, asked_for
 
-__all__ = ["REFUSALS", "SAME_CONTENT", "SHAPES", "Asked", "Refusal", "Sent", "Shape", "asked_for", "draw_shape"]
+__all__ = ["REFUSALS", "SAME_CONTENT", "SHAPES", "Refusal", "Sent", "Shape", "ShapeRequest", "asked_for", "draw_shape"]

@@ -9,11 +9,11 @@ from typing import Any
 
 from oversight.errors import FailureClass
 from oversight.testing.faults import Reply
-from oversight.testing.shapes.shape import EVERY, SPEECHES, Asked, Sent, Shape, Write
+from oversight.testing.shapes.shape import EVERY, SPEECHES, Sent, Shape, ShapeRequest, Write
 
 __all__ = ["FINISH_SHAPES"]
 
-_LIMITED = frozenset({Asked.LIMITED_SPEECH})
+_LIMITED = frozenset({ShapeRequest.LIMITED_SPEECH})
 _ENDS = (".", "!", "?")
 
 

@@ -8,11 +8,11 @@ from types import MappingProxyType
 
 from oversight.errors import FailureClass
 from oversight.testing.shapes.decoys import decoy_letter
-from oversight.testing.shapes.shape import Asked, Sent, Shape, label_of
+from oversight.testing.shapes.shape import Sent, Shape, ShapeRequest, label_of
 
 __all__ = ["LETTER_SHAPES"]
 
-_LETTER = frozenset({Asked.LETTER})
+_LETTER = frozenset({ShapeRequest.LETTER})
 
 _SAME: Mapping[str, Callable[[str], str]] = {
     "letter_in_sentence": "The final answer is {}.".format,

@@ -16,9 +16,9 @@ from oversight.testing.faults import Reply
 __all__ = [
     "EVERY",
     "SPEECHES",
-    "Asked",
     "Sent",
     "Shape",
+    "ShapeRequest",
     "Write",
     "asked_for",
     "label_of",
@@ -32,7 +32,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _CANARIES = 10**9
 
 
-class Asked(StrEnum):
+class ShapeRequest(StrEnum):
     """What a request wants, as told from the request and its plain reply together."""
 
     SPEECH = "speech"
@@ -43,8 +43,8 @@ class Asked(StrEnum):
     FORM = "form"
 
 
-EVERY = frozenset(Asked)
-SPEECHES = frozenset({Asked.SPEECH, Asked.LIMITED_SPEECH})
+EVERY = frozenset(ShapeRequest)
+SPEECHES = frozenset({ShapeRequest.SPEECH, ShapeRequest.LIMITED_SPEECH})
 
 
 class Sent(NamedTuple):
@@ -94,27 +94,29 @@ class Shape(NamedTuple):
     """
 
     write: Write
-    asked: frozenset[Asked] = EVERY
+    asked: frozenset[ShapeRequest] = EVERY
     same_content: bool = True
     falls_back: bool = False
     failure: FailureClass | None = None
     usage_unknown: bool = False
 
 
-def asked_for(body: Mapping[str, Any], reply: Reply) -> Asked | None:
+def asked_for(body: Mapping[str, Any], reply: Reply) -> ShapeRequest | None:
     """Say what a request wants; None if its plain reply is none that a shape could be given to."""
     if reply.refusal or reply.finish_reason != "stop" or not reply.text.strip():
         return None
     if body.get("logprobs") and reply.first_token:
-        return Asked.PROBABILITIES
+        return ShapeRequest.PROBABILITIES
     if stated_in(reply) is not None:
-        return Asked.BELIEF
+        return ShapeRequest.BELIEF
     if isinstance(_object_in(reply), dict):
-        return Asked.FORM
+        return ShapeRequest.FORM
     if _LABEL.fullmatch(reply.text.strip()):
-        return Asked.LETTER
+        return ShapeRequest.LETTER
     # Only the request itself: the limit of an earlier turn says nothing about this one.
-    return Asked.LIMITED_SPEECH if _WORD_LIMIT.search(str(body["messages"][-1]["content"])) else Asked.SPEECH
+    return (
+        ShapeRequest.LIMITED_SPEECH if _WORD_LIMIT.search(str(body["messages"][-1]["content"])) else ShapeRequest.SPEECH
+    )
 
 
 def stated_in(reply: Reply) -> dict[str, Any] | None:

@@ -11,12 +11,12 @@ from typing import Any
 from oversight.errors import FailureClass
 from oversight.testing.faults import Reply
 from oversight.testing.shapes.decoys import decoy_object
-from oversight.testing.shapes.shape import Asked, Sent, Shape, Write, stated_in
+from oversight.testing.shapes.shape import Sent, Shape, ShapeRequest, Write, stated_in
 
 __all__ = ["STATED_SHAPES"]
 
-_BELIEF = frozenset({Asked.BELIEF})
-_OBJECT = frozenset({Asked.BELIEF, Asked.FORM})
+_BELIEF = frozenset({ShapeRequest.BELIEF})
+_OBJECT = frozenset({ShapeRequest.BELIEF, ShapeRequest.FORM})
 _DIGITS = 10
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from oversight.errors import FailureClass
 from oversight.testing.faults import Reply
 from oversight.testing.shapes.decoys import decoy_for
-from oversight.testing.shapes.shape import EVERY, Asked, Sent, Shape, Write, number_canary
+from oversight.testing.shapes.shape import EVERY, Sent, Shape, ShapeRequest, Write, number_canary
 
 __all__ = ["THOUGHT_SHAPES"]
 
-_READ = EVERY - {Asked.PROBABILITIES}
+_READ = EVERY - {ShapeRequest.PROBABILITIES}
 """A first token that opens a thought says nothing about the letters, so those requests have shapes of their own."""
 
 

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from oversight.testing.faults import Reply
-from oversight.testing.shapes.shape import Asked, Sent, Shape
+from oversight.testing.shapes.shape import Sent, Shape, ShapeRequest
 from oversight.testing.shapes.thought_shapes import thought
 
 __all__ = ["TOKEN_SHAPES"]
 
-_PROBABILITIES = frozenset({Asked.PROBABILITIES})
+_PROBABILITIES = frozenset({ShapeRequest.PROBABILITIES})
 _SPLIT = 0.7
 _ON_LABELS = 0.8
 _NEXT_TO_NONE = 0.001

@@ -17,10 +17,10 @@ from oversight.training.embedded import DistilSettings, EmbeddedRounds, Factored
 from oversight.training.embedded.embedded_rounds import check_tasks
 from oversight.training.method import Method, PhaseContext, PhaseResult
 
-__all__ = ["Embedded"]
+__all__ = ["EmbeddedMethod"]
 
 
-class Embedded(Method):
+class EmbeddedMethod(Method):
     """Trains a transformer on what a scripted human makes of its own answers (`oversight.training.embedded`).
 
     The tasks are embedded ones, whose questions are far too many to be episodes: a round's rows and models are files

@@ -13,7 +13,7 @@ from oversight.errors import CallFailed, FailureClass
 from oversight.models.embedded.digits.images import PIXELS, Pixel, read_pixels
 from oversight.prompting.markup import find, unescape
 
-__all__ = ["Sight", "Stance", "read_chat"]
+__all__ = ["GameView", "Stance", "read_chat"]
 
 _WEAK_SEATS = ("judge", "overseer")
 """Seats whose messages are questions, not turns of the game."""
@@ -30,7 +30,7 @@ class Stance(NamedTuple):
     """Whether there is an opponent at all."""
 
 
-class Sight(NamedTuple):
+class GameView(NamedTuple):
     """Everything in a chat that bears on the game."""
 
     answers: dict[str, int]
@@ -55,7 +55,7 @@ class Sight(NamedTuple):
         return [Pixel(place, value) for place, value in sorted(merged.items()) if value]
 
 
-def read_chat(messages: Sequence[ChatMessage]) -> Sight:
+def read_chat(messages: Sequence[ChatMessage]) -> GameView:
     """Read a seat's chat history.
 
     Of what others wrote, only verified quotes count. A seat's own words carry no verification, so its own
@@ -80,7 +80,7 @@ def read_chat(messages: Sequence[ChatMessage]) -> Sight:
             for quote in find("quote", text):
                 revealed |= {p.place: p.value for p in _nonzero(quote.content) if image[p.place] == p.value}
     answers = _answers(told)
-    return Sight(
+    return GameView(
         answers=answers,
         public={pixel.place: pixel.value for q in find("question", told)[:1] for pixel in _nonzero(q.content)},
         revealed=revealed,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from oversight.models.embedded.digits.classifier import DIGITS, Classifier, Floats
 from oversight.models.embedded.threads import one_thread
 
-__all__ = ["Game", "Payoff", "outcome_logits", "solve"]
+__all__ = ["Payoff", "PixelGame", "outcome_logits", "solve"]
 
 _TABLED = 3
 """Hidden-layer inputs are kept for sets up to this size, and summed on the fly beyond."""
@@ -54,7 +54,7 @@ class Payoff(NamedTuple):
         return logits[:, self.digit] - best
 
 
-class Game:
+class PixelGame:
     """The value of every position of one game on one image.
 
     Attributes:
@@ -110,7 +110,7 @@ def outcome_logits(
     return logits
 
 
-def solve(logits: Floats, payoff: Payoff, free: Sequence[int], turns: tuple[bool, ...]) -> Game:
+def solve(logits: Floats, payoff: Payoff, free: Sequence[int], turns: tuple[bool, ...]) -> PixelGame:
     """Work the values of all positions out, from the outcomes' logits backwards.
 
     Args:
@@ -123,7 +123,7 @@ def solve(logits: Floats, payoff: Payoff, free: Sequence[int], turns: tuple[bool
     for made in reversed(range(len(turns))):
         after = layers[-1][_supersets(len(free), made)]
         layers.append(after.max(axis=0) if turns[made] else after.min(axis=0))
-    return Game(free, turns, layers[::-1])
+    return PixelGame(free, turns, layers[::-1])
 
 
 def _hidden_inputs(start: Floats, contributions: Floats, size: int) -> Iterator[Floats]:

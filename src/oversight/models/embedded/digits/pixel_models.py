@@ -19,7 +19,7 @@ from pydantic import Field
 from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass
 from oversight.models.base import ChatModel, ModelSettings
-from oversight.models.embedded.digits.chat_reading import Sight, read_chat
+from oversight.models.embedded.digits.chat_reading import GameView, read_chat
 from oversight.models.embedded.digits.classifier import Classifier, trained
 from oversight.models.embedded.digits.images import Pixel
 from oversight.models.embedded.digits.minimax import Payoff
@@ -100,14 +100,14 @@ class _PixelModel(ChatModel):
         return embedded_reply(self.settings.model, request, text, started, probs)
 
     @abstractmethod
-    def speak(self, sight: Sight, rng: random.Random) -> str:
+    def speak(self, sight: GameView, rng: random.Random) -> str:
         """Answer a request in plain words; ``rng`` is the sample's own."""
 
     @abstractmethod
-    def belief(self, sight: Sight) -> NDArray[np.float64]:
+    def belief(self, sight: GameView) -> NDArray[np.float64]:
         """How likely each of the ten digits is, in log-odds over any common reference: (10,)."""
 
-    def _over(self, labels: tuple[str, ...] | list[str], sight: Sight) -> dict[str, float]:
+    def _over(self, labels: tuple[str, ...] | list[str], sight: GameView) -> dict[str, float]:
         """The belief restricted to the answers presented, by label."""
         if set(labels) != set(sight.answers):
             raise CallFailed(
@@ -126,11 +126,11 @@ class PixelJudge(_PixelModel):
     sees it; it is deaf to everything else that is said.
     """
 
-    def speak(self, sight: Sight, rng: random.Random) -> str:
+    def speak(self, sight: GameView, rng: random.Random) -> str:
         """Ask for evidence; a plain reply is never a belief."""
         return "Show me the most telling pixel."
 
-    def belief(self, sight: Sight) -> NDArray[np.float64]:
+    def belief(self, sight: GameView) -> NDArray[np.float64]:
         """The classifier's logits."""
         return self._judge.logits(sight.known).astype(np.float64)
 
@@ -156,7 +156,7 @@ class PixelDebater(_PixelModel):
         self._random = cast(PixelSettings, settings).play == "random"
         self._solver = Solver(self._judge)
 
-    def speak(self, sight: Sight, rng: random.Random) -> str:
+    def speak(self, sight: GameView, rng: random.Random) -> str:
         """Reveal a pixel."""
         image = sight.image
         if image is None:
@@ -173,7 +173,7 @@ class PixelDebater(_PixelModel):
             place = self._reveal(sight, image, revealed, side)
         return f"{claim}: <quote>{Pixel(place, int(image[place]))}</quote>"
 
-    def belief(self, sight: Sight) -> NDArray[np.float64]:
+    def belief(self, sight: GameView) -> NDArray[np.float64]:
         """Mean log-probability over sets of pixels, scaled as if disjoint sets were independent evidence."""
         if sight.image is None:
             return self._judge.logits(sight.known).astype(np.float64)
@@ -187,7 +187,7 @@ class PixelDebater(_PixelModel):
         scores[digits] = shown.mean(axis=0) * (present / max(count, 1))
         return scores
 
-    def _side(self, sight: Sight) -> _Side:
+    def _side(self, sight: GameView) -> _Side:
         stance = sight.stance
         if stance.argues is not None:
             return _Side(stance.argues, True)
@@ -195,7 +195,7 @@ class PixelDebater(_PixelModel):
             return _Side(stance.against, False)
         return _Side(int(self.belief(sight).argmax()), True)
 
-    def _reveal(self, sight: Sight, image: Image, revealed: set[int], side: _Side) -> int:
+    def _reveal(self, sight: GameView, image: Image, revealed: set[int], side: _Side) -> int:
         """The place that the rest of the game is best begun with."""
         stance = sight.stance
         if side.defends and stance.against is not None:
@@ -217,7 +217,7 @@ class PixelDebater(_PixelModel):
         return game.best(revealed - base)
 
 
-def _seen(sight: Sight, image: Image) -> list[Pixel]:
+def _seen(sight: GameView, image: Image) -> list[Pixel]:
     """The pixels on the table, as far as they are the image's."""
     table = sight.public | sight.revealed
     return [Pixel(place, value) for place, value in table.items() if image[place] == value and value]

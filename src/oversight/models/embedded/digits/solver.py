@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from oversight.models.embedded.digits.classifier import Classifier, Floats
 from oversight.models.embedded.digits.images import support
-from oversight.models.embedded.digits.minimax import Game, Payoff, outcome_logits, solve
+from oversight.models.embedded.digits.minimax import Payoff, PixelGame, outcome_logits, solve
 
 __all__ = ["BoundedCache", "Solver"]
 
@@ -60,7 +60,7 @@ class Solver:
     def __init__(self, judge: Classifier) -> None:
         self.judge = judge
         self._outcomes: BoundedCache[Floats] = BoundedCache(_OUTCOME_BYTES)
-        self._games: BoundedCache[Game] = BoundedCache(_GAME_BYTES)
+        self._games: BoundedCache[PixelGame] = BoundedCache(_GAME_BYTES)
 
     def outcomes(self, image: NDArray[np.uint8], base: Iterable[int], reveals: int) -> Floats:
         """The judge's logits (C(n, reveals), 10) for ``base`` and any ``reveals`` other nonzero pixels."""
@@ -70,7 +70,9 @@ class Solver:
             lambda: outcome_logits(self.judge, image, sorted(given), _others(image, given), reveals),
         )
 
-    def game(self, image: NDArray[np.uint8], payoff: Payoff, turns: tuple[bool, ...], base: Iterable[int] = ()) -> Game:
+    def game(
+        self, image: NDArray[np.uint8], payoff: Payoff, turns: tuple[bool, ...], base: Iterable[int] = ()
+    ) -> PixelGame:
         """The game that starts with ``base`` revealed; turns for which no pixel is left fall away."""
         given = frozenset(base)
         free = _others(image, given)

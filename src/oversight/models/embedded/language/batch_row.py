@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from oversight.core.chat import ChatMessage
 
-__all__ = ["Generated", "Job", "Row"]
+__all__ = ["BatchRow", "GeneratedReply", "GenerationJob"]
 
 _BROKEN_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 """What the last token decodes to while it ends inside a character."""
 
 
-class Job(NamedTuple):
+class GenerationJob(NamedTuple):
     """What a reply is generated from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Job(NamedTuple):
     threads: int = 1
 
 
-class Generated(NamedTuple):
+class GeneratedReply(NamedTuple):
     """A reply, as `oversight.core.chat.ChatReply` names its parts."""
 
     text: str
@@ -54,7 +54,7 @@ class Generated(NamedTuple):
 
 
 @dataclass
-class Row:
+class BatchRow:
     """One reply of a batch.
 
     Attributes:
@@ -67,7 +67,7 @@ class Row:
         used: tokens generated, with the one that ended the reply.
     """
 
-    job: Job
+    job: GenerationJob
     prompt: list[int]
     room: int
     tokens: list[int] = field(default_factory=list)
@@ -109,6 +109,8 @@ class Row:
         elif self.used >= self.room:
             self.finish_reason = "length"
 
-    def generated(self) -> Generated:
+    def generated(self) -> GeneratedReply:
         """Return the reply."""
-        return Generated(self.text.rstrip(_BROKEN_CHARACTER).strip(), self.finish_reason, len(self.prompt), self.used)
+        return GeneratedReply(
+            self.text.rstrip(_BROKEN_CHARACTER).strip(), self.finish_reason, len(self.prompt), self.used
+        )

@@ -15,7 +15,7 @@ from pydantic import Field
 from oversight.core.chat import ChatReply, ChatRequest
 from oversight.errors import CallFailed, FailureClass, UsageError
 from oversight.models.base import ChatModel, ModelSettings
-from oversight.models.embedded.language.batch_row import Job
+from oversight.models.embedded.language.batch_row import GenerationJob
 from oversight.models.embedded.language.runner import runner_for
 from oversight.models.embedded.language.weights import KNOWN_WEIGHTS
 from oversight.util.digest import digest
@@ -143,10 +143,10 @@ class _LanguageModel(ChatModel):
             latency_s=time.perf_counter() - started,
         )
 
-    def _job(self, request: ChatRequest) -> Job:
+    def _job(self, request: ChatRequest) -> GenerationJob:
         settings = self._how
         asked = [self._seed, settings.model, request.messages, request.seat, request.sample]
-        return Job(
+        return GenerationJob(
             messages=request.messages,
             seed=digest(asked),
             choices=request.choices,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.embedded.language.batch_row import Generated, Job, Row
+from oversight.models.embedded.language.batch_row import BatchRow, GeneratedReply, GenerationJob
 from oversight.models.embedded.language.checkpoint import Checkpoint
 from oversight.models.embedded.language.sampling import first_token_probs, next_tokens
 from oversight.models.reply.thought import opens_thought
@@ -28,14 +28,14 @@ class Batch:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[BatchRow] = []
         self._checkpoint = checkpoint
         self._caches: list[Any] = []
         """Of the rows in their order; one for all that were there at the last step, one for each that came since."""
         self._masks: list[Tensor] = []
         """For each cache (rows, tokens): 0 where a row is padded."""
 
-    def start(self, job: Job) -> Row | Generated:
+    def start(self, job: GenerationJob) -> BatchRow | GeneratedReply:
         """Read a prompt; the reply is complete at once if only the probabilities of choices are wanted.
 
         Raises:
@@ -46,7 +46,7 @@ class Batch:
         if room < 1:
             message = f"the prompt has {len(prompt)} tokens, and the model takes {self._checkpoint.context}"
             raise CallFailed(FailureClass.CONTEXT_LENGTH, message)
-        row = Row(job, prompt, min(job.max_tokens, room))
+        row = BatchRow(job, prompt, min(job.max_tokens, room))
         with torch.inference_mode():
             mask = torch.ones((1, len(prompt)), dtype=torch.long, device=self._checkpoint.device)
             cache = _new_cache()
@@ -60,7 +60,7 @@ class Batch:
             self._masks.append(mask)
         return row
 
-    def step(self) -> list[Row]:
+    def step(self) -> list[BatchRow]:
         """Generate one token for every row; return the rows that are complete, which leave the batch."""
         with torch.inference_mode():
             cache, mask = self._merged()
@@ -71,7 +71,7 @@ class Batch:
         self.drop(complete)
         return complete
 
-    def drop(self, rows: Sequence[Row]) -> None:
+    def drop(self, rows: Sequence[BatchRow]) -> None:
         """Take rows out of the batch, complete or not."""
         gone = {id(row) for row in rows}
         kept = [place for place, row in enumerate(self.rows) if id(row) not in gone]
@@ -105,12 +105,12 @@ class Batch:
         logits: Tensor = output.logits[:, -1].float()
         return logits
 
-    def _take(self, logits: Tensor, rows: Sequence[Row]) -> None:
+    def _take(self, logits: Tensor, rows: Sequence[BatchRow]) -> None:
         checkpoint = self._checkpoint
         for row, token in zip(rows, next_tokens(logits, rows, checkpoint.wordless), strict=True):
             row.add(token, token in checkpoint.ends, checkpoint.decode)
 
-    def _chosen(self, row: Row, logits: Tensor, *, thinking: bool) -> Generated:
+    def _chosen(self, row: BatchRow, logits: Tensor, *, thinking: bool) -> GeneratedReply:
         """Return the most probable token that says something, and the probabilities of the choices."""
         choices, checkpoint = row.job.choices, self._checkpoint
         shares = first_token_probs(logits, [checkpoint.variants(choice) for choice in choices])
@@ -119,7 +119,7 @@ class Batch:
         # Where the reply begins with a thought, its first token says nothing of the answer.
         thinking = thinking or opens_thought(text)
         probs = None if thinking else dict(zip(choices, shares, strict=True))
-        return Generated(text, "stop", len(row.prompt), 1, probs)
+        return GeneratedReply(text, "stop", len(row.prompt), 1, probs)
 
     def _merged(self) -> tuple[Any, Tensor]:
         """Return one cache and one mask of all rows."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from oversight.errors import CallFailed, FailureClass
-from oversight.models.embedded.language.batch_row import Generated, Job, Row
+from oversight.models.embedded.language.batch_row import BatchRow, GeneratedReply, GenerationJob
 
 if TYPE_CHECKING:
     from oversight.models.embedded.language.checkpoint import DType
@@ -27,8 +27,8 @@ _LONGEST_MESSAGE = 300
 
 
 class _Asked(NamedTuple):
-    job: Job
-    future: Future[Generated]
+    job: GenerationJob
+    future: Future[GeneratedReply]
 
 
 class Runner:
@@ -49,7 +49,7 @@ class Runner:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: Job) -> Future[Generated]:
+    def submit(self, job: GenerationJob) -> Future[GeneratedReply]:
         """Queue a job; its future raises `CallFailed` if nothing usable comes of it."""
         asked = _Asked(job, Future())
         with self._changed:
@@ -119,10 +119,10 @@ class Runner:
             except Exception as error:  # the batch is as it was: only this prompt could not be read
                 _fail(asked.future, CallFailed(FailureClass.SERVER_ERROR, f"{self._path.name}: {_one_line(error)}"))
                 continue
-            if isinstance(begun, Row) and not begun.finish_reason:
+            if isinstance(begun, BatchRow) and not begun.finish_reason:
                 running[id(begun)] = asked
             else:
-                _answer(asked.future, begun if isinstance(begun, Generated) else begun.generated())
+                _answer(asked.future, begun if isinstance(begun, GeneratedReply) else begun.generated())
 
     def _next(self, running: int) -> _Asked | None:
         """Take the first job that is still awaited, if the batch has room for it."""
@@ -146,12 +146,12 @@ def runner_for(path: Path, dtype: DType) -> Runner:
     return Runner(path, dtype)
 
 
-def _answer(future: Future[Generated], generated: Generated) -> None:
+def _answer(future: Future[GeneratedReply], generated: GeneratedReply) -> None:
     with suppress(InvalidStateError):  # cancelled meanwhile
         future.set_result(generated)
 
 
-def _fail(future: Future[Generated], failure: CallFailed) -> None:
+def _fail(future: Future[GeneratedReply], failure: CallFailed) -> None:
     with suppress(InvalidStateError):
         future.set_exception(failure)
 

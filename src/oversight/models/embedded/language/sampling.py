@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from oversight.models.embedded.language.batch_row import Row
+from oversight.models.embedded.language.batch_row import BatchRow
 
 __all__ = ["first_token_probs", "next_tokens"]
 
@@ -15,7 +15,7 @@ _CANDIDATES = 1024
 """Tokens looked at first for ``top_p``: sorting a whole vocabulary takes as long as computing it."""
 
 
-def next_tokens(logits: Tensor, rows: Sequence[Row], wordless: Tensor) -> list[int]:
+def next_tokens(logits: Tensor, rows: Sequence[BatchRow], wordless: Tensor) -> list[int]:
     """Choose a token for each row from its logits (rows, vocabulary).
 
     A row that has said nothing yet does not end: a blank reply is of no use.
@@ -38,7 +38,7 @@ def first_token_probs(logits: Tensor, variants: Sequence[Tensor]) -> list[float]
     return [float(probs[tokens].sum()) for tokens in variants]
 
 
-def _drawn(logits: Tensor, row: Row) -> int:
+def _drawn(logits: Tensor, row: BatchRow) -> int:
     """Draw one token by the inverse of the distribution function, at this row's next number."""
     # Less the largest first: a tiny temperature must not make infinities of all of them.
     probs = torch.softmax((logits.double() - logits.max()) / row.job.temperature, dim=-1)

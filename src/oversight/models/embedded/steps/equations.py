@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from oversight.models.embedded.steps.exact import Rpn, Token, compile_rpn, evaluate, shown, tokens_of
 
-__all__ = ["Chain", "Side", "broken_link", "chains_of", "value_of"]
+__all__ = ["Chain", "EquationSide", "broken_link", "chains_of", "value_of"]
 
 # Most words of a unit, as in "3 hours of work * $12".
 _UNIT_WORDS = 4
@@ -24,7 +24,7 @@ _TORN = [Token("op", "+"), Token("op", "*")]
 """An expression that cannot be read."""
 
 
-class Side(NamedTuple):
+class EquationSide(NamedTuple):
     """One side of an equation: its expression (None if it is not well-formed) and how it is written."""
 
     rpn: Rpn | None
@@ -47,14 +47,14 @@ class Side(NamedTuple):
         return self.rpn[0] if alone and self.rpn is not None and isinstance(self.rpn[0], str) else None
 
 
-Chain = tuple[Side, ...]
+Chain = tuple[EquationSide, ...]
 
 
 @lru_cache(maxsize=1_024)
 def chains_of(text: str) -> tuple[Chain, ...]:
     """The chains of equations in a text, in order; words behind a number are its unit and are left out."""
     found: list[Chain] = []
-    chain: list[Side] = []
+    chain: list[EquationSide] = []
     joined = False
     for run, has_unit in _runs(tokens_of(text)):
         kind = run[0].kind
@@ -122,12 +122,12 @@ def _after_unit(tokens: Sequence[Token], at: int) -> int | None:
     return None
 
 
-def _side(run: list[Token], has_unit: bool) -> Side:
+def _side(run: list[Token], has_unit: bool) -> EquationSide:
     tokens = _balanced(run)
     rpn = compile_rpn(tokens) if tokens else None
     numbers = [token for token in tokens if token.kind == "number"]
     digits = numbers[0].digits if len(numbers) == 1 and rpn is not None and len(rpn) == 1 else 0
-    return Side(rpn, "".join(token.text for token in tokens), digits, has_unit)
+    return EquationSide(rpn, "".join(token.text for token in tokens), digits, has_unit)
 
 
 def _balanced(run: list[Token]) -> list[Token]:
@@ -141,7 +141,7 @@ def _balanced(run: list[Token]) -> list[Token]:
     return run[start:end]
 
 
-def value_of(side: Side, names: Mapping[str, Fraction]) -> Fraction | None:
+def value_of(side: EquationSide, names: Mapping[str, Fraction]) -> Fraction | None:
     """The exact value of a side, if it has one."""
     return evaluate(side.rpn, names) if side.rpn is not None else None
 
@@ -149,7 +149,7 @@ def value_of(side: Side, names: Mapping[str, Fraction]) -> Fraction | None:
 def broken_link(chain: Chain, names: Mapping[str, Fraction]) -> tuple[str, int]:
     """The first side that does not equal the one before it, for a person, and how many equalities were checked."""
     checked = 0
-    last: tuple[Side, Fraction] | None = None
+    last: tuple[EquationSide, Fraction] | None = None
     for side in chain:
         value = value_of(side, names)
         if value is None:

@@ -10,7 +10,7 @@ from oversight.models.embedded.steps.brackets import CLOSER, sequence_of
 from oversight.models.embedded.steps.exact import tokens_of
 from oversight.models.embedded.steps.family import Family
 from oversight.models.embedded.steps.finding import Finding
-from oversight.models.embedded.steps.placing import Claim, Row, mask_of, read_claims, row_of
+from oversight.models.embedded.steps.placing import Claim, ObjectRow, mask_of, read_claims, row_of
 from oversight.models.embedded.steps.sorting import words_to_sort
 from oversight.models.embedded.steps.swaps import game_of
 from oversight.models.embedded.steps.wordlists import same_words, words_of
@@ -90,7 +90,7 @@ def _order_option(problem: str, answer: str) -> Finding:
     return Finding("neutral", "form", "it is one of the options, and no single statement rules it out")
 
 
-def _together(row: Row, one: Claim, other: Claim) -> bool:
+def _together(row: ObjectRow, one: Claim, other: Claim) -> bool:
     count = len(row.objects)
     return bool((mask_of(one, count) & mask_of(other, count)).any())
 

@@ -15,7 +15,7 @@ from oversight.models.embedded.steps.placing import (
     ORDINALS,
     Claim,
     Mask,
-    Row,
+    ObjectRow,
     mask_of,
     mask_of_all,
     read_claims,
@@ -128,7 +128,7 @@ def _heard(problem: str, given: frozenset[Claim], state: _State, text: str, *, t
     return checked
 
 
-def _with_names(row: Row, text: str) -> str:
+def _with_names(row: ObjectRow, text: str) -> str:
     """Leave out asides, and put the name back for "it" in "The truck is the newest, so it cannot be …"."""
     sentences = []
     for sentence in _SENTENCE.split(text):
@@ -144,7 +144,7 @@ def _left(rows: Mask, true: Mask) -> Mask:
     return left if left.any() else rows
 
 
-def _settle(row: Row, state: _State, claim: Claim, *, trust: bool) -> None:
+def _settle(row: ObjectRow, state: _State, claim: Claim, *, trust: bool) -> None:
     """Take in a claim; where it is not trusted, it must hold in every row that its base leaves."""
     count = len(row.objects)
     if not trust and bool((state.base & ~mask_of(claim, count)).any()):
@@ -152,7 +152,7 @@ def _settle(row: Row, state: _State, claim: Claim, *, trust: bool) -> None:
     state.take(claim, count)
 
 
-def _shown(row: Row, claim: Claim) -> str:
+def _shown(row: ObjectRow, claim: Claim) -> str:
     name = row.objects[claim.a]
     if claim.b is not None:
         return f"it does not follow that {name} stands before {row.objects[claim.b]}"
@@ -186,7 +186,7 @@ class _Item(NamedTuple):
     placed: tuple[int, int] | None
 
 
-def _list(row: Row, state: _State, entries: Sequence[_Item], *, trust: bool) -> int:
+def _list(row: ObjectRow, state: _State, entries: Sequence[_Item], *, trust: bool) -> int:
     """Take in a list of places."""
     for entry in entries:
         if entry.beyond and not trust:
@@ -208,7 +208,7 @@ def _items(problem: str, text: str, front_first: bool) -> tuple[_Item, ...]:
     return tuple(_item(row, found, front_first) for found in _ITEM.finditer(text)) if row is not None else ()
 
 
-def _item(row: Row, found: re.Match[str], front_first: bool) -> _Item:
+def _item(row: ObjectRow, found: re.Match[str], front_first: bool) -> _Item:
     numbers, verb, what = (part.lower() for part in found.groups())
     named = [row.number[name["a"]] for name in row.name.finditer(what)]
     if len(named) == 1 and verb in ("is", "must be") and " and " in numbers:
@@ -235,7 +235,7 @@ def _places(numbers: str, count: int, front_first: bool) -> frozenset[int]:
     return frozenset(at if front_first else count - 1 - at for at in found if 0 <= at < count)
 
 
-def _answer(row: Row, problem: str, state: _State, step: str) -> int:
+def _answer(row: ObjectRow, problem: str, state: _State, step: str) -> int:
     """The option that the step chooses, as a claim."""
     said = _ANSWER.search(step)
     option = re.search(rf"^\({said.group(1)}\)(.*)$", problem, re.MULTILINE) if said else None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Claim", "Mask", "Row", "mask_of", "mask_of_all", "read_claims", "row_of"]
+__all__ = ["Claim", "Mask", "ObjectRow", "mask_of", "mask_of_all", "read_claims", "row_of"]
 
 _MOST_OBJECTS = 7
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -38,7 +38,7 @@ Mask = NDArray[np.bool_]
 """Which of all possible rows are left."""
 
 
-class Row(NamedTuple):
+class ObjectRow(NamedTuple):
     """The objects of a problem, and how to find their names in a text."""
 
     objects: tuple[str, ...]
@@ -61,7 +61,7 @@ class Claim(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def row_of(problem: str) -> Row | None:
+def row_of(problem: str) -> ObjectRow | None:
     """The objects that a problem lists; None where it lists none, or more than can be looked at."""
     listed = _LISTED.search(problem)
     if listed is None:
@@ -79,7 +79,7 @@ def row_of(problem: str) -> Row | None:
     names = "|".join(re.escape(alias) for alias in sorted(index, key=len, reverse=True))
     one, two = rf"\b(?P<a>{names})\b", rf"(?:the )?\b(?P<b>{names})\b"
     subject = rf"{one}(?: (?:book|bird|car|fruit|vehicle|golfer)s?)?"
-    return Row(
+    return ObjectRow(
         objects=objects,
         relation=re.compile(rf"{subject} {_BE}(?: also)? (?:the )?(?:{_RELATION}) {two}"),
         place=re.compile(rf"{subject} {_BE}(?: also)? (?:the |in )?(?:{_POLE})"),
@@ -91,7 +91,7 @@ def row_of(problem: str) -> Row | None:
     )
 
 
-def read_claims(row: Row, text: str, *, front_first: bool = True) -> list[Claim]:
+def read_claims(row: ObjectRow, text: str, *, front_first: bool = True) -> list[Claim]:
     """The plain statements of a text, in order; ``front_first`` says from which end a bare "third" counts."""
     found: list[tuple[int, Claim]] = []
     text = text.lower()
@@ -113,7 +113,7 @@ def read_claims(row: Row, text: str, *, front_first: bool = True) -> list[Claim]
     return [claim for _, claim in sorted(found, key=lambda pair: pair[0])]
 
 
-def _counts(row: Row, text: str, front_first: bool) -> list[tuple[int, Claim]]:
+def _counts(row: ObjectRow, text: str, front_first: bool) -> list[tuple[int, Claim]]:
     """Statements such as "two fruits are cheaper than the pears" and "the bus is older than the second-newest"."""
     found: list[tuple[int, Claim]] = []
     count = len(row.objects)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from oversight.models.embedded.steps.equations import Chain, Side, chains_of, value_of
+from oversight.models.embedded.steps.equations import Chain, EquationSide, chains_of, value_of
 from oversight.models.embedded.steps.exact import shown, tokens_of
 from oversight.models.embedded.steps.finding import Finding
 
@@ -68,9 +68,9 @@ def _defines(chain: Chain) -> bool:
     return first.name is not None or (first.number is not None and first.has_unit)
 
 
-def _links(chain: Chain) -> Iterator[tuple[Side, Side, Fraction]]:
+def _links(chain: Chain) -> Iterator[tuple[EquationSide, EquationSide, Fraction]]:
     """The sides that are stated to be equal, with the value of the former."""
-    last: tuple[Side, Fraction] | None = None
+    last: tuple[EquationSide, Fraction] | None = None
     for side in chain:
         value = value_of(side, {})
         if value is None:
@@ -81,7 +81,7 @@ def _links(chain: Chain) -> Iterator[tuple[Side, Side, Fraction]]:
         last = side, value
 
 
-def _close_enough(value: Fraction, side: Side) -> str:
+def _close_enough(value: Fraction, side: EquationSide) -> str:
     """Whether a side equals a value: "exact", "rounded" to the digits that it shows, or "wrong"."""
     stated = value_of(side, {})
     if stated is None:

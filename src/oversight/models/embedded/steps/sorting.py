@@ -11,7 +11,7 @@ from oversight.models.embedded.steps.finding import Finding
 from oversight.models.embedded.steps.wordlists import (
     Group,
     Order,
-    Said,
+    StepStatements,
     flat,
     letter_number,
     letters_at,
@@ -32,7 +32,7 @@ class _State:
     place: int | None = None
     letters: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, said: Said) -> None:
+    def hear(self, said: StepStatements) -> None:
         """Take in a step as it stands."""
         if said.claims:
             self.letters = {word: number for word, _, number in said.claims}
@@ -74,7 +74,7 @@ def check_sorting(problem: str, before: Sequence[str], step: str) -> Finding:
     return finding
 
 
-def _letters(words: Group, state: _State, said: Said) -> Finding:
+def _letters(words: Group, state: _State, said: StepStatements) -> Finding:
     """The letters that a step reads off the words."""
     place = said.place or 1
     listed = tuple(word for word, _, _ in said.claims)
@@ -105,14 +105,14 @@ def _choice(state: _State, part: Group, listed: Group, place: int) -> Finding:
     return Finding("correct", "letter", "the letters are right")
 
 
-def _part_order(words: Group, state: _State, said: Said) -> Finding | None:
+def _part_order(words: Group, state: _State, said: StepStatements) -> Finding | None:
     """The order of a part, by the numbers read before."""
     if said.ordered is None:
         return None
     return _by_numbers(said.ordered, said.numbers, state.part, state.letters)
 
 
-def _whole_order(words: Group, state: _State, said: Said) -> Finding | None:
+def _whole_order(words: Group, state: _State, said: StepStatements) -> Finding | None:
     """The order of all words: by the first letters, or the last order with the part put in."""
     if said.whole is None:
         return None
@@ -143,7 +143,7 @@ def _by_numbers(order: Order, numbers: Sequence[int | None], part: Group, letter
     return Finding("correct", "order", "the order follows from the letters")
 
 
-def _answer(words: Group, state: _State, said: Said) -> Finding | None:
+def _answer(words: Group, state: _State, said: StepStatements) -> Finding | None:
     """The answer: the last order, with nothing left to sort."""
     if said.answer is None:
         return None

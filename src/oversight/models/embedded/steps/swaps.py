@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from oversight.models.embedded.steps.finding import Finding
 
-__all__ = ["Game", "check_swaps", "game_of"]
+__all__ = ["SwapProblem", "check_swaps", "game_of"]
 
 _HOLDS = r"(?:has|gets|got|holds|is holding|is playing|is dancing with|plays|dances with|is with)"
 _SWAPS = r"(?:swap|switch|trade|exchange)"
@@ -23,7 +23,7 @@ _IDLE = frozenset({"a", "an", "the", "ball", "present", "gift", "book", "positio
 State = Mapping[str, int]
 
 
-class Game(NamedTuple):
+class SwapProblem(NamedTuple):
     """What a problem of this family says: who holds what, who swaps with whom in order, and what is asked."""
 
     things: tuple[frozenset[str], ...]
@@ -43,7 +43,7 @@ class _Move(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def game_of(problem: str) -> Game | None:
+def game_of(problem: str) -> SwapProblem | None:
     """Read the start, the swaps and the options from a problem; None where there are none."""
     story = problem.partition("Options:")[0]
     start: dict[str, int] = {}
@@ -60,7 +60,7 @@ def game_of(problem: str) -> Game | None:
     asked = _ASKED.search(problem)
     options = {letter: _thing(what, things) for letter, what in _OPTION.findall(problem)}
     who_asked = asked.group(1) if asked and asked.group(1) in start else None
-    return Game(tuple(things), start, swaps, who_asked, options)
+    return SwapProblem(tuple(things), start, swaps, who_asked, options)
 
 
 def check_swaps(problem: str, before: Sequence[str], step: str) -> Finding:
@@ -84,7 +84,7 @@ def check_swaps(problem: str, before: Sequence[str], step: str) -> Finding:
 
 
 def _checked(
-    game: Game, state: dict[str, int], done: int, stated: bool, move: _Move
+    game: SwapProblem, state: dict[str, int], done: int, stated: bool, move: _Move
 ) -> tuple[Finding, dict[str, int], int]:
     if move.pair is None and not stated:
         return _agrees(game, state, move.held, "start"), state, done
@@ -97,7 +97,7 @@ def _checked(
     return _agrees(game, after, move.held, "state"), after, done + 1
 
 
-def _agrees(game: Game, state: State, held: Sequence[tuple[str, int | None]], kind: str) -> Finding:
+def _agrees(game: SwapProblem, state: State, held: Sequence[tuple[str, int | None]], kind: str) -> Finding:
     for who, what in held:
         if what is None:
             return Finding("incorrect", kind, f"{who} is given something that no one has")
@@ -109,7 +109,7 @@ def _agrees(game: Game, state: State, held: Sequence[tuple[str, int | None]], ki
     )
 
 
-def _answer(game: Game, state: State, done: int, letter: str) -> Finding:
+def _answer(game: SwapProblem, state: State, done: int, letter: str) -> Finding:
     what = game.options.get(letter)
     if game.asked is None or what is None:
         return Finding("neutral", "none", "no person and option to compare")
@@ -120,7 +120,7 @@ def _answer(game: Game, state: State, done: int, letter: str) -> Finding:
     return Finding("correct", "answer", "the option is what the last state says")
 
 
-def _replayed(problem: str, game: Game, before: Sequence[str]) -> tuple[dict[str, int], int, bool]:
+def _replayed(problem: str, game: SwapProblem, before: Sequence[str]) -> tuple[dict[str, int], int, bool]:
     """The state as earlier steps left it, how many swaps they made, and whether they stated any state."""
     state, done, stated = dict(game.start), 0, False
     for text in before:

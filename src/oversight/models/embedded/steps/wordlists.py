@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Group", "Order", "Said", "flat", "letter_number", "letters_at", "read_step", "same_words", "words_of"]
+__all__ = [
+    "Group",
+    "Order",
+    "StepStatements",
+    "flat",
+    "letter_number",
+    "letters_at",
+    "read_step",
+    "same_words",
+    "words_of",
+]
 
 Group = tuple[str, ...]
 """Words whose order is not settled among them; one word stands alone."""
@@ -24,7 +34,7 @@ _PIECE = re.compile(r'\((\d{1,4})\)|"([^"]*)"|([\[\]?<=])|([^\s\[\]?<="(),]+)')
 _QUOTES = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'"})
 
 
-class Said(NamedTuple):
+class StepStatements(NamedTuple):
     """The statements of one step, each empty or None where it makes none."""
 
     place: int | None
@@ -43,7 +53,7 @@ class Said(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def read_step(text: str) -> Said:
+def read_step(text: str) -> StepStatements:
     """Read a step; what is not in the usual form is left out."""
     text = text[:40_000].translate(_QUOTES)
     place = _PLACE.search(text)
@@ -64,7 +74,7 @@ def read_step(text: str) -> Said:
             whole = read[0]
             numbers = numbers if has_part else read[1]
     answer = _ANSWER.search(text)
-    return Said(
+    return StepStatements(
         place=_ORDINALS.index(place.group(1).lower()) + 1 if place else None,
         claims=claims,
         part=flat(groups[0]) if groups else None,
