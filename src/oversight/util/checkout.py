@@ -12,12 +12,12 @@ from types import ModuleType
 
 __all__ = ["experiments_folder", "map_checkout"]
 
-_PACKAGES = ("protocols", "dashboard")
+_FOLDERS = ("protocols", "dashboard", "experiments")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class _CheckoutFinder(MetaPathFinder):
-    """Finds the packages that stand beside ``src`` in a checkout, and nothing else that stands there."""
+    """Finds the three folders that stand beside ``src`` in a checkout, and nothing else that stands there."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -26,14 +26,18 @@ class _CheckoutFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         parent, _, name = fullname.rpartition(".")
-        if parent != "oversight" or name not in _PACKAGES:
+        if parent != "oversight" or name not in _FOLDERS:
             return None
         folder = self._root / name
-        return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        if (folder / "__init__.py").is_file():
+            return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        namespace = ModuleSpec(fullname, None, is_package=True)
+        namespace.submodule_search_locations = [str(folder)]
+        return namespace
 
 
 def map_checkout() -> None:
-    """Make ``oversight.protocols`` and ``oversight.dashboard`` importable, if this is a checkout and no wheel."""
+    """Make the three folders importable as parts of ``oversight``, if this is a checkout and no wheel."""
     root = _checkout()
     if root is not None and not any(isinstance(finder, _CheckoutFinder) for finder in sys.meta_path):
         sys.meta_path.append(_CheckoutFinder(root))
