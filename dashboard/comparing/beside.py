@@ -10,7 +10,7 @@ from oversight.store import Transcript
 
 from .. import data, links, untrusted
 from ..data import ArmEpisode
-from ..transcript import head, side, talk, work
+from ..transcript import head, side_column, talk, work
 from .choice import PLACES, Choice, Half, pick
 from .question_comparison import WAYS, sought
 
@@ -94,7 +94,7 @@ def _both(choice: Choice, held: Sequence[Transcript | None]) -> None:
     """The parts of both, row by row, so that like stands beside like."""
     # One belief is the verdict, which the answers show already.
     changing = any(_beliefs(transcript) > 1 for transcript in held if transcript is not None)
-    for part in (_head, side.image, *([side.beliefs] if changing else []), side.facts, _talk):
+    for part in (_head, side_column.image, *([side_column.beliefs] if changing else []), side_column.facts, _talk):
         for column, key, half, transcript in zip(st.columns(2, gap="medium"), _SIDES, choice, held, strict=True):
             with column:
                 if transcript is not None:

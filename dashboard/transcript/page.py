@@ -10,7 +10,7 @@ from oversight.errors import StoreError
 from oversight.store import Transcript
 
 from .. import data, links, untrusted
-from . import head, material, records, side, talk, work
+from . import head, material, records, side_column, talk, work
 
 __all__ = ["one"]
 
@@ -50,7 +50,7 @@ def _parts(transcript: Transcript, attempts: Mapping[int, str]) -> None:
             work.show(transcript)
             talk.show(transcript)
         with right:
-            side.show(transcript)
+            side_column.show(transcript)
     elif view == "material":
         material.show(transcript)
     elif view == "prompts":

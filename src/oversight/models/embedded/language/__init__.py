@@ -4,7 +4,7 @@ Importing this package imports neither PyTorch nor Transformers; the modules `ch
 do, and only a worker that answers a call loads them.
 """
 
-from oversight.models.embedded.language.chat import LanguageModelSettings, SmolLM2, TransformersModel
+from oversight.models.embedded.language.language_model import LanguageModelSettings, SmolLM2, TransformersModel
 from oversight.models.embedded.language.weights import KNOWN_WEIGHTS, Weights, fetch
 
 __all__ = ["KNOWN_WEIGHTS", "LanguageModelSettings", "SmolLM2", "TransformersModel", "Weights", "fetch"]
