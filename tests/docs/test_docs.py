@@ -160,3 +160,12 @@ def test_the_tasks_in_the_docs_can_be_planned(tmp_path: Path) -> None:
 def test_every_installed_task_is_in_the_docs() -> None:
     page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
     assert [name for name in installed(Task) if f"\n| `{name}` |" not in page] == []
+
+
+def test_the_glossary_names_classes_that_there_are() -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", (ROOT / "docs" / "glossary.md").read_text()))
+    classes = {
+        name for path in (ROOT / "src").rglob("*.py") for name in re.findall(r"^class (\w+)", path.read_text(), re.M)
+    }
+    assert named
+    assert named <= classes
