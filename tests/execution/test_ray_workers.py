@@ -82,7 +82,7 @@ def test_no_worker_at_all_is_one_line_and_the_end(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_plugin_that_blocks_its_worker_does_not_hold_up_the_others(tmp_path: Path) -> None:
     experiment = lay_out_blocking(tmp_path / "e", 80)
-    with running(tmp_path, experiment, "--workers", 2) as run:
+    with running(tmp_path, experiment, "--workers", 2, "--concurrency", 16) as run:
         ran = run.ended(240)
     assert ran.code == 0, ran
     assert judged(ran, tmp_path) == 80

@@ -45,7 +45,7 @@ with StoreWriter.open(pathlib.Path(sys.argv[1])) as writer:
 JUDGE = """
 import sys, pathlib
 from judging import staging
-at = staging.desk(pathlib.Path(sys.argv[1]), sys.argv[2])
+at = staging.session(pathlib.Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
 for _ in range(int(sys.argv[3])):
     print(staging.judge_next(at, 0.3, 0.7).judgement_id, flush=True)
