@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/step_checkers.py [--calibrate] [DATA]
 
 DATA holds bigbench_mistake/ and gsm8k/ (default ../shared/data). The tuning half of each file (even lines, counted
-from 1) set the constants in src/oversight/models/embedded/steps/base_rates.py, which --calibrate prints anew; what the
+from 1) set the constants in src/oversight/models/embedded/steps/base_rates.py, which --calibrate prints; what the
 rules themselves were written by was read there too. The report half (odd lines) set nothing.
 """
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oversight.calls.call_cache import JOURNAL, CachedCall, Call, CallCache
+from oversight.calls.call_cache import CALLS_FILE, CachedCall, Call, CallCache
 from oversight.calls.gate import CallGate, GateSettings, Limits
 from oversight.calls.metered import Meter
 from oversight.core.chat import CacheStatus, ChatMessage, ChatReply, ChatRequest
@@ -54,7 +54,7 @@ def admitting(gate: CallGate, *calls: Call) -> list[asyncio.Task[CachedCall | Ru
 
 def kept(folder: Path) -> list[str]:
     """The keys of what the journal holds, as another process sees it."""
-    con = sqlite3.connect(folder / "store" / JOURNAL)
+    con = sqlite3.connect(folder / "store" / CALLS_FILE)
     found = [key for (key,) in con.execute("SELECT key FROM calls ORDER BY rowid")]
     con.close()
     return found
@@ -63,7 +63,7 @@ def kept(folder: Path) -> list[str]:
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Another process holds the journal meanwhile."""
-    con = sqlite3.connect(folder / "store" / JOURNAL, isolation_level=None)
+    con = sqlite3.connect(folder / "store" / CALLS_FILE, isolation_level=None)
     con.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -251,7 +251,7 @@ async def test_a_store_that_is_removed_ends_the_run_with_one_line(gate_of: Open,
     for stop in (settled, *await soon(waiting), await gate.admit(a_call("next"))):
         assert isinstance(stop, RunStopped)
         assert stop.reason is StopReason.STORE
-        assert str(tmp_path / "store" / JOURNAL) in str(stop)
+        assert str(tmp_path / "store" / CALLS_FILE) in str(stop)
         assert "\n" not in str(stop)
 
 
@@ -293,14 +293,14 @@ async def test_a_replay_writes_nothing_and_lets_nothing_through(gate_of: Open, t
     await gate.settle(call, good("once"))
     gate.close()
     replaying = CallGate(gate_settings(tmp_path / "new", replay=tmp_path / "store", max_cost=0.0))
-    found = await replaying.admit(a_call("k", "whoever", 7))
+    found = await replaying.admit(a_call("k", "reader", 7))
     assert isinstance(found, CachedCall)
     assert found.reply.text == "once"
     assert await replaying.admit(a_call("unknown")) is None
     await replaying.mark_unreadable(found.reply.record, "x")
     replaying.close()
-    assert not (tmp_path / "new" / JOURNAL).exists()
-    assert CallCache(tmp_path / "store", writable=False).find(a_call("k", "whoever")) is not None
+    assert not (tmp_path / "new" / CALLS_FILE).exists()
+    assert CallCache(tmp_path / "store", writable=False).find(a_call("k", "reader")) is not None
 
 
 class Odd(ChatModel):
@@ -405,12 +405,12 @@ async def test_a_reply_on_record_is_read_by_todays_rules(gate_of: Open, tmp_path
     gate, settings = gate_of(), gate_settings(tmp_path / "store")
     model = Odd(ChatReply("<think>plan</think>A", prompt_tokens=2**63, completion_tokens=-1, cost_usd=-3.0))
     first = await ask(gate, model, settings)
-    with closing(sqlite3.connect(tmp_path / "store" / JOURNAL)) as con, con:
+    with closing(sqlite3.connect(tmp_path / "store" / CALLS_FILE)) as con, con:
         # As an earlier release kept it.
         kept = {"text": "Plan.</think>A", "prompt_tokens": 2**63, "completion_tokens": -1, "cost_usd": -3.0}
         con.execute("UPDATE calls SET reply = ?, cost_usd = -3.0", [json.dumps(kept)])
     again = await ask(gate, model, settings)
-    with closing(sqlite3.connect(tmp_path / "store" / JOURNAL)) as con, con:
+    with closing(sqlite3.connect(tmp_path / "store" / CALLS_FILE)) as con, con:
         con.execute("UPDATE calls SET reply = ?", [json.dumps({"text": "<think>A"})])
     with pytest.raises(CallFailed) as caught:
         await ask(gate, model, settings)

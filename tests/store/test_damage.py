@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli.running import full_disk
 from conftest import Spawn
-from test_faults import DATABASE, HOLDS, JOURNAL, QUESTIONS, Staged, half_run, oversight, staged
+from test_faults import CALLS_FILE, DATABASE, HOLDS, QUESTIONS, Staged, half_run, oversight, staged
 
 from oversight.errors import StoreError
 from oversight.store import StoreWriter, flush_judgements, open_store
@@ -40,10 +40,10 @@ A_DIRECTORY = "is a directory, where a file belongs: move it away"
 @pytest.mark.parametrize(
     ("name", "damage", "says"),
     [
-        (JOURNAL, garbage, JOURNAL_DAMAGED),
-        (JOURNAL, cut, JOURNAL_DAMAGED),
-        (JOURNAL, replace_by_directory, A_DIRECTORY),
-        (f"{JOURNAL}-wal", replace_by_directory, A_DIRECTORY),
+        (CALLS_FILE, garbage, JOURNAL_DAMAGED),
+        (CALLS_FILE, cut, JOURNAL_DAMAGED),
+        (CALLS_FILE, replace_by_directory, A_DIRECTORY),
+        (f"{CALLS_FILE}-wal", replace_by_directory, A_DIRECTORY),
         (DATABASE, garbage, DATABASE_DAMAGED),
         (DATABASE, cut, DATABASE_DAMAGED),
         (DATABASE, replace_by_directory, A_DIRECTORY),
@@ -92,9 +92,9 @@ def test_a_lost_database_is_made_again_from_the_calls_that_were_kept(staged: Sta
 @pytest.mark.long
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_lost_record_of_calls_is_a_warning_of_what_is_paid_again(staged: Staged, empty: bool) -> None:
-    (staged.store / JOURNAL).unlink()
+    (staged.store / CALLS_FILE).unlink()
     if empty:
-        (staged.store / JOURNAL).touch()
+        (staged.store / CALLS_FILE).touch()
     ran = staged.run(*staged.command)
     assert ran.code == 0, ran
     (line,) = [line for line in ran.err.splitlines() if "missing or empty" in line]

@@ -24,7 +24,7 @@ from oversight.cli import main
 from oversight.errors import StoreError
 from oversight.store import VERSION, StoreWriter, open_store
 
-DATABASE, JOURNAL = "oversight.duckdb", "calls.sqlite"
+DATABASE, CALLS_FILE = "oversight.duckdb", "calls.sqlite"
 QUESTIONS = 6
 
 PAID = '''\
@@ -236,7 +236,7 @@ def test_a_damaged_database_is_said_to_be_one_and_left_alone(staged: Staged, dam
 
 @pytest.mark.long
 def test_a_damaged_record_of_calls_is_said_to_be_one_and_transcripts_are_read(staged: Staged) -> None:
-    path = staged.store / JOURNAL
+    path = staged.store / CALLS_FILE
     path.write_bytes(b"no database" * 2000)
     paid = staged.calls
     complaint = staged.run(*staged.command).complaint()
@@ -251,7 +251,7 @@ def test_a_damaged_record_of_calls_is_said_to_be_one_and_transcripts_are_read(st
 
 @pytest.mark.long
 def test_a_record_of_calls_from_a_newer_release_is_refused(staged: Staged) -> None:
-    con = sqlite3.connect(staged.store / JOURNAL)
+    con = sqlite3.connect(staged.store / CALLS_FILE)
     con.execute("PRAGMA user_version = 7")
     con.close()
     assert "newer release: upgrade oversight" in staged.run(*staged.command).complaint()

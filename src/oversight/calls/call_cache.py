@@ -1,4 +1,4 @@
-"""Completed model calls on disk: the journal that makes them durable, and the cache that never repeats one.
+"""Completed model calls on disk: what makes them durable, and the cache that never repeats one.
 
 It is an SQLite file beside the database, because it is written by whichever process the calls of a run go
 through, call by call, while the database belongs to the driver and takes whole episodes. A finished store
@@ -20,10 +20,10 @@ from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 from oversight.util.private_files import create_private
 
-__all__ = ["JOURNAL", "CachedCall", "Call", "CallCache", "CallOutcome"]
+__all__ = ["CALLS_FILE", "CachedCall", "Call", "CallCache", "CallOutcome"]
 
-JOURNAL = "calls.sqlite"
-"""The journal's file name in a store directory."""
+CALLS_FILE = "calls.sqlite"
+"""The call cache's file name in a store directory."""
 
 _BUSY_S = 30.0
 """How long another process may hold the file."""
@@ -110,13 +110,13 @@ class CallCache:
 
     Args:
         directory: the store's.
-        writable: whether to create what is missing; a read-only journal that is not there is empty.
+        writable: whether to create what is missing; a read-only cache that is not there is empty.
         busy_s: how long to wait for another process that holds the file.
     """
 
     def __init__(self, directory: Path, *, writable: bool = True, busy_s: float = _BUSY_S) -> None:
-        self._path = directory.absolute() / JOURNAL
-        self._log = self._path.with_name(f"{JOURNAL}-wal")
+        self._path = directory.absolute() / CALLS_FILE
+        self._log = self._path.with_name(f"{CALLS_FILE}-wal")
         self._busy_s = busy_s
         self._con: sqlite3.Connection | None = None
         try:
@@ -219,7 +219,7 @@ class CallCache:
         return float(spent)
 
     def _open(self, mode: str) -> sqlite3.Connection:
-        # A run may be driven from another thread than the one that opened its journal.
+        # A run may be driven from another thread than the one that opened its call cache.
         uri = f"{self._path.as_uri()}?mode={mode}"
         return sqlite3.connect(uri, timeout=self._busy_s, isolation_level=None, check_same_thread=False, uri=True)
 

@@ -48,7 +48,7 @@ class GateSettings(NamedTuple):
     """What a gate is made from.
 
     Attributes:
-        directory: the store's, where the journal is.
+        directory: the store's, where the call cache is.
         run_id: the run whose calls these are.
         limits: by the key of a model's settings.
         max_cost: US dollars that the run may cost in all, earlier executions included.
@@ -107,7 +107,7 @@ class CallGate(Gate):
     call must have ended. Whether such a call was paid for is not known; the budget assumes that it was.
 
     Raises:
-        StoreError: the journal cannot be used.
+        StoreError: the call cache cannot be used.
     """
 
     def __init__(self, settings: GateSettings) -> None:
@@ -187,7 +187,7 @@ class CallGate(Gate):
             await self._stop(StopReason.STORE, str(error))
 
     def close(self) -> None:
-        """Let go of the journal, when all that was handed over is in it."""
+        """Close the call cache, when all that was handed over is in it."""
         self._writing.shutdown()
         self._reader.close()
         self._writer.close()

@@ -98,7 +98,7 @@ class MeteredModel(ChatModel):
         await self._meter.gate.mark_unreadable(reply.record, detail)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        """Answer one request from the journal, or else with one call.
+        """Answer one request from the call cache, or else with one call.
 
         Raises:
             CallFailed: the call gave nothing usable, now or when it was made.

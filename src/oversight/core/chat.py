@@ -73,7 +73,7 @@ class ChatReply(NamedTuple):
         cost_usd: None where the price is unknown, which is not the same as free.
         latency_s: seconds from request to reply.
         origin: for whom the call was made.
-        record: the call's name in the journal; empty where none is kept.
+        record: the call's name in the call cache; empty where none is kept.
         thought: what the model reasoned before it spoke, which no seat ever reads; empty where it showed none.
         truncated: whether a token limit cut the text off and only whole sentences of it were kept.
         notices: what was odd about a reply that is used all the same, one line each: ``what: why``.

@@ -49,6 +49,6 @@ class LocalEngine(Engine):
         return await self._worker.run(spec)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the call cache."""
         if self._gate is not None:
             self._gate.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 
-from oversight.calls.call_cache import JOURNAL
+from oversight.calls.call_cache import CALLS_FILE
 from oversight.calls.gate import GateSettings
 from oversight.store import open_store
 
@@ -20,7 +20,7 @@ def warn_of_lost_calls(gate: GateSettings | None) -> None:
     """Warn if a run has paid for calls and their record is missing or empty; to be asked before it is opened."""
     if gate is None or gate.replay is not None:
         return
-    journal = gate.directory / JOURNAL
+    journal = gate.directory / CALLS_FILE
     with suppress(OSError):
         if journal.stat().st_size:
             return

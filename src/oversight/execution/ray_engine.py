@@ -54,10 +54,10 @@ class RayEngine(Engine):
         self, bundle: Bundle, *, workers: int | None = None, concurrency: int = 64, address: str | None = None
     ) -> None:
         if bundle.gate is not None:
-            CallGate(bundle.gate).close()  # so that a journal that cannot be used is found out before anything starts
+            CallGate(bundle.gate).close()  # so that an unusable call cache is found out before anything starts
         self._cluster = RayCluster(address, workers)
         self._task_error = self._cluster.ray.exceptions.RayTaskError
-        self._journal = bundle.gate.directory if bundle.gate is not None and bundle.gate.replay is None else None
+        self._calls_in = bundle.gate.directory if bundle.gate is not None and bundle.gate.replay is None else None
         try:
             self._workers = self._started(bundle, workers or max(1, self._cluster.cpus), concurrency)
         except BaseException:
@@ -111,9 +111,9 @@ class RayEngine(Engine):
     def close(self) -> None:
         """Shut the private cluster down, or leave the one at ``address``."""
         self._cluster.close()
-        if self._journal is not None:
+        if self._calls_in is not None:
             CallCache(
-                self._journal
+                self._calls_in
             ).close()  # the gate was killed: fold its log into the file, so that one can be copied
 
 

@@ -172,7 +172,7 @@ class _Judging:
         self._models = ModelPool(bundle, self._gate)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the call cache."""
         if self._gate is not None:
             self._gate.close()
 

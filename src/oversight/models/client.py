@@ -79,13 +79,7 @@ class Client:
         word_limit: int | None = None,
         truncation: Truncation = "fail",
     ) -> Answered:
-        """Call the model, again where that helps, and return its reply.
-
-        Raises:
-            CallFailed: the last attempt's failure.
-            RunStopped: no further call is made.
-            LimitReached: the episode may make no further call.
-        """
+        """Call the model, again where that helps, as `ModelClient.ask` says."""
 
         def record(attempt: int, reply: ChatReply | None, failure: CallFailed | None, latency_s: float) -> None:
             came = reply or (failure and reply_of(failure))
@@ -119,11 +113,7 @@ class Client:
         return Answered(reply, len(self._usage.calls) - 1)
 
     async def read(self, answered: Sequence[Answered], reader: Callable[[list[ChatReply]], T]) -> T:
-        """Read one reply or several; what cannot be read is marked so in its call's record, with its first words.
-
-        Raises:
-            CallFailed: the reader's.
-        """
+        """Read replies, as `ModelClient.read` says; the model is told of those that cannot be read."""
         try:
             return reader([each.reply for each in answered])
         except CallFailed as failure:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from oversight.calls.call_cache import JOURNAL
+from oversight.calls.call_cache import CALLS_FILE
 
 __all__ = ["DAMAGE", "DATABASE", "remedy"]
 
@@ -31,7 +31,7 @@ def remedy(directory: Path, error: BaseException) -> str:
     if number in _FULL_NUMBERS or _FULL.search(said):
         return (
             "free some space and give the same command again: what was stored before is kept, and a model's completed "
-            f"calls are in {JOURNAL} and not paid again"
+            f"calls are in {CALLS_FILE} and not paid again"
         )
     if number in _FORBIDDEN_NUMBERS or _FORBIDDEN.search(said):
         return "make the directory and its files writable, or choose another --store"
@@ -42,12 +42,12 @@ def remedy(directory: Path, error: BaseException) -> str:
     if "WAL" in said or log.name in said:
         return (
             f"move {log} away: the last episodes, which were only in it, are run again by the same `oversight run`, "
-            f"from the calls kept in {JOURNAL} and without paying for them"
+            f"from the calls kept in {CALLS_FILE} and without paying for them"
         )
     return (
         f"the database is damaged: move {directory / DATABASE} away and give the same `oversight run` again, which "
-        f"makes its episodes from the calls kept in {JOURNAL} without paying for them; what was imported, or judged by "
-        "people, is lost with it unless there is a copy"
+        f"makes its episodes from the calls kept in {CALLS_FILE} without paying for them; what was imported, or "
+        "judged by people, is lost with it unless there is a copy"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from oversight.calls.call_cache import JOURNAL
+from oversight.calls.call_cache import CALLS_FILE
 from oversight.errors import StoreError
 from oversight.store.access import Parameter, StoreLocked, as_request, connect, retrying, run_select, translated
 from oversight.store.damage import DATABASE
@@ -82,13 +82,13 @@ def open_store(directory: Path | str) -> Store:
     store = Store(Path(directory).absolute())
     with translated(store.directory):
         there = (store.directory / DATABASE).exists()
-        journal = (store.directory / JOURNAL).is_file()
+        kept = (store.directory / CALLS_FILE).is_file()
     if there:
         return store
-    if journal:
+    if kept:
         raise StoreError(
             f"store {store.directory} has lost its database {DATABASE}: the `oversight run` that made it makes it "
-            f"again, from the calls kept in {JOURNAL} and without paying for them"
+            f"again, from the calls kept in {CALLS_FILE} and without paying for them"
         )
     raise StoreError(f"there is no store in {store.directory}: `oversight run EXPERIMENT.yaml --store DIR` makes one")
 

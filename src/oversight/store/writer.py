@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 import pyarrow as pa
 
-from oversight.calls.call_cache import JOURNAL
+from oversight.calls.call_cache import CALLS_FILE
 from oversight.core.outcome import EpisodeOutcome, EpisodeSpec, Judgement
 from oversight.core.question import Item
 from oversight.errors import StoreError
@@ -98,10 +98,10 @@ class StoreWriter:
         directory = directory.absolute()
         with translated(directory):
             make_private_directory(directory)
-            if not (directory / DATABASE).exists() and (directory / JOURNAL).is_file():
+            if not (directory / DATABASE).exists() and (directory / CALLS_FILE).is_file():
                 warnings.warn(
                     f"store {directory} has lost its database {DATABASE}: episodes are run again from the calls kept "
-                    f"in {JOURNAL}, which are not paid again",
+                    f"in {CALLS_FILE}, which are not paid again",
                     stacklevel=2,
                 )
             with ExitStack() as opened:

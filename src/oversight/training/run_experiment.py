@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from oversight.calls.call_cache import JOURNAL
+from oversight.calls.call_cache import CALLS_FILE
 from oversight.errors import UsageError
 from oversight.execution.execute import ProgressHook, RunSettings
 from oversight.execution.ray_cluster import probe
@@ -49,7 +49,7 @@ def run_experiment(
     experiment = load_experiment(Path(path), overrides, repeats=repeats, seed=seed)
     if settings.address is not None:
         probe(settings.address)
-    if settings.replay is not None and not (settings.replay / JOURNAL).is_file():
+    if settings.replay is not None and not (settings.replay / CALLS_FILE).is_file():
         raise UsageError(f"--replay {settings.replay}: no calls were kept there: give the directory of a store")
     if experiment.file.iterate is not None:
         from oversight.training.rounds import run_rounds  # what only rounds need takes long to import

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oversight.calls.call_cache import JOURNAL, CallCache, CallOutcome
+from oversight.calls.call_cache import CALLS_FILE, CallCache, CallOutcome
 from oversight.core.chat import CacheStatus, ChatReply
 from oversight.errors import FailureClass, StoreError
 
@@ -302,29 +302,29 @@ def complaint(folder: Path, *, writable: bool = True) -> str:
         CallCache(folder, writable=writable, busy_s=0.1).find(a_call())
     message = str(refused.value)
     assert "\n" not in message
-    assert str(folder / JOURNAL) in message
+    assert str(folder / CALLS_FILE) in message
     return message
 
 
 def test_a_newer_one_is_refused_and_left_as_it_was(stored: Path) -> None:
-    with sqlite3.connect(stored / JOURNAL) as con:
+    with sqlite3.connect(stored / CALLS_FILE) as con:
         con.execute("PRAGMA user_version = 9")
     con.close()
-    before = (stored / JOURNAL).read_bytes()
+    before = (stored / CALLS_FILE).read_bytes()
     for writable in (True, False):
         assert "newer release: upgrade oversight" in complaint(stored, writable=writable)
-    assert (stored / JOURNAL).read_bytes() == before
+    assert (stored / CALLS_FILE).read_bytes() == before
 
 
 @pytest.mark.parametrize("writable", [True, False])
 def test_what_is_no_database_is_refused(stored: Path, writable: bool) -> None:
-    (stored / JOURNAL).write_text("not a database" * 100)
+    (stored / CALLS_FILE).write_text("not a database" * 100)
     assert "not a database" in complaint(stored, writable=writable)
 
 
 @pytest.mark.parametrize("reply", ["{", "[]", '{"text": "x", "mood": "good"}', "{}"])
 def test_a_row_that_cannot_be_understood_is_said_to_be_one(stored: Path, reply: str) -> None:
-    with sqlite3.connect(stored / JOURNAL) as con:
+    with sqlite3.connect(stored / CALLS_FILE) as con:
         con.execute("UPDATE calls SET reply = ?", [reply])
     con.close()
     assert "cannot be read" in complaint(stored)
@@ -332,7 +332,7 @@ def test_a_row_that_cannot_be_understood_is_said_to_be_one(stored: Path, reply: 
 
 def test_one_that_another_process_holds_is_refused_in_time(stored: Path) -> None:
     journal = CallCache(stored, busy_s=0.1)
-    other = sqlite3.connect(stored / JOURNAL, isolation_level=None)
+    other = sqlite3.connect(stored / CALLS_FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match=r"completed calls cannot be kept in .*locked"):
         journal.keep("r1", [(a_call("k2"), good())])
