@@ -75,14 +75,15 @@ def test_a_variable_that_is_not_set_stops_the_run_before_anything_is_written(tmp
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize("model", ["openai/gpt-5", "gpt-5"])
 def test_a_providers_usual_key_is_missed_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith("OPENAI_")]:
         monkeypatch.delenv(name)
-    path = experiment(tmp_path, models={"judge": "openai/gpt-5"}, protocols=["direct"])
+    path = experiment(tmp_path, models={"judge": model}, protocols=["direct"])
     said = here("run", path, "--engine", "local", "--store", tmp_path / "store").complaint()
-    assert said.startswith("model openai/gpt-5: OPENAI_API_KEY is not set: export OPENAI_API_KEY=")
+    assert said.startswith(f"model {model}: OPENAI_API_KEY is not set: export OPENAI_API_KEY=")
     assert not (tmp_path / "store").exists()
     # A server of one's own needs none, and whoever set something else of the provider's may have another way in.
     LiteLLMModel.check(LiteLLMModel.Settings(model="openai/gpt-5", api_base="http://127.0.0.1:1/v1"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from oversight.errors import UsageError
+from oversight.models.litellm.address import provider_of
 from oversight.models.litellm.litellm_settings import LiteLLMSettings
 
 __all__ = ["lacks_only_a_key", "missing_key", "stated_price"]
@@ -24,11 +26,13 @@ def missing_key(settings: LiteLLMSettings) -> str | None:
     if name:
         told = f"api_key_env names {name}, which"
     else:
-        provider = settings.model.partition("/")[0]
-        name, prefixes = _USUAL_KEYS.get(provider, ("", ()))
+        try:
+            name, prefixes = _USUAL_KEYS[provider_of(settings)]
+        except (KeyError, UsageError):  # no variable is the usual one, or `check_address` refuses the name
+            return None
         told = name
         # A user who set anything of this provider's may have another way in.
-        if not name or settings.api_base or any(value and v.startswith(prefixes) for v, value in os.environ.items()):
+        if settings.api_base or any(value and v.startswith(prefixes) for v, value in os.environ.items()):
             return None
     if os.environ.get(name):
         return None

@@ -14,7 +14,15 @@ from oversight.errors import UsageError
 from oversight.models.litellm.library import load_litellm
 from oversight.models.litellm.litellm_settings import LiteLLMSettings
 
-__all__ = ["check_address", "check_host", "endpoint_of", "error_chain", "failed_connection", "through_proxy"]
+__all__ = [
+    "check_address",
+    "check_host",
+    "endpoint_of",
+    "error_chain",
+    "failed_connection",
+    "provider_of",
+    "through_proxy",
+]
 
 _BASES = ("API_BASE", "BASE_URL")
 """How the variables end in which providers' addresses may be set: OPENAI_BASE_URL, HOSTED_VLLM_API_BASE."""
@@ -26,7 +34,7 @@ def check_address(settings: LiteLLMSettings) -> None:
     Raises:
         UsageError: it has none, or it is none.
     """
-    _provider(settings.model, settings.params.get("custom_llm_provider"), settings.api_base)
+    provider_of(settings)
     base = _base(settings)
     if base is None:
         return
@@ -61,7 +69,16 @@ def endpoint_of(settings: LiteLLMSettings) -> str:
     base = _base(settings)
     if base is not None:
         return urlsplit(base).netloc.rpartition("@")[2]
-    return _provider(settings.model, settings.params.get("custom_llm_provider"), None)
+    return provider_of(settings)
+
+
+def provider_of(settings: LiteLLMSettings) -> str:
+    """Return the provider by LiteLLM's name for it, also of a model that is named without one, as ``gpt-5``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return _provider(settings.model, settings.params.get("custom_llm_provider"), settings.api_base)
 
 
 def failed_connection(error: BaseException) -> str | None:
