@@ -15,7 +15,7 @@ from oversight.plugins import installed
 __all__ = ["new_protocol"]
 
 _FILES = {
-    "core/protocol.py.txt": "@name@.py",
+    "protocol.py.txt": "@name@.py",
     "test_protocol.py.txt": "test_@name@.py",
     "experiment.yaml.txt": "@name@.yaml",
     "prompts/expert.j2": "prompts/expert.j2",
